@@ -1,0 +1,120 @@
+"""Where checkpoints come from: one module a kind of source, each holding a `SOURCE`.
+
+Here: the protocol and the list. Adding a source is one new module; the key under a model's `runs` in a family or study
+file is its `kind`. Modules load without torch; what trains or reads weights imports it inside functions.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from assets.study import CheckpointChoice, ModelSpec
+from catalog.errors import UserError
+from catalog.home import Home
+
+Say = Callable[[str], None]
+"""Takes one line about progress; a terminal or Dagster's log shows it."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One training of a model, as planned: everything a source needs to make or find its checkpoints."""
+
+    run_id: str
+    family_id: str
+    role: str
+    model: ModelSpec
+    kind: str
+    """Kind of source."""
+    spec: Any
+    """The validated content of `runs`, an instance of the source's own schema."""
+    seed: int | None
+    choice: CheckpointChoice
+
+    def checkpoint_id(self, label: str) -> str:
+        return f"{self.run_id}@{label}"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A checkpoint that a source promises, before any of its bytes were seen."""
+
+    label: str
+    step: int | None
+    tokens_seen: int | None
+    is_final: bool
+    revision: str
+    """What pins it: the recipe's digest, a file's sha256, a commit. Known without torch and, but for hubs, offline."""
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A checkpoint whose bytes are known; the columns of catalog table `checkpoint_weights` say what each field is."""
+
+    planned: Planned
+    folder: Path
+    """Holds config.json, *.safetensors and, where the model has one, tokenizer files (Hugging Face layout)."""
+    weights_sha256: str
+    config_sha256: str
+    tokenizer_sha256: str | None
+    location: str
+    commit_sha: str | None
+    format: str
+    precision: str
+    bytes: int
+
+
+class Source(Protocol):
+    """A way to come by the checkpoints of a training run."""
+
+    kind: str
+
+    def seeds(self, content: Any, where: str) -> tuple[Any, list[int | None]]:
+        """Validates what stands under `runs: {kind: ...}`; the spec and one seed (or None) per training run.
+
+        Raises:
+            UserError: the content does not fit; `where` names the file and key.
+        """
+
+    def plan(self, run: TrainingRun) -> list[Planned]:
+        """The run's checkpoints in order of steps, without torch. Only `hub` may need the network here."""
+
+    def pin(self, run: TrainingRun, planned: list[Planned], home: Home, say: Say) -> Iterator[Pinned]:
+        """Makes or fetches these checkpoints one after the other, each complete and hashed when it is yielded.
+
+        What was finished before is found again, not made again. A folder stays usable until `release`.
+        """
+
+    def release(self, pinned: Pinned) -> None:
+        """The checkpoint is not needed any more in this run: evict it, where its bytes can be had again."""
+
+
+@cache
+def sources() -> dict[str, Source]:
+    """All sources by kind."""
+    found: dict[str, Source] = {}
+    for module in pkgutil.iter_modules(__path__):
+        source = getattr(importlib.import_module(f"{__name__}.{module.name}"), "SOURCE", None)
+        if source is not None:
+            found[source.kind] = source
+    return dict(sorted(found.items()))
+
+
+def source_named(kind: str, where: str) -> Source:
+    """A source by kind.
+
+    Raises:
+        UserError: there is none of that kind.
+    """
+    try:
+        return sources()[kind]
+    except KeyError:
+        raise UserError(
+            f"There is no source of kind {kind!r}.", where=where, mend=f"Under `runs` stands one of: {', '.join(sources())}."
+        ) from None

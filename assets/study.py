@@ -1,0 +1,169 @@
+"""What a user chooses and what a human states: schemas of study files and family files.
+
+Here: the YAML formats and their errors. Not here: how a source makes checkpoints of `runs` (models/sources), what a
+probe or claim is (probes/registry.py, claims/schema.py).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from catalog.errors import UserError
+
+T = TypeVar("T", bound=BaseModel)
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Role = Literal["natural", "calibration", "control"]
+
+FAMILIES = Path(__file__).parent / "models" / "families"
+STUDIES = Path(__file__).parent.parent / "pipelines" / "studies"
+
+
+class Strict(BaseModel):
+    """Base of all file formats: an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSpec(Strict):
+    """One model of a family: what only a human can state, and where its training runs come from.
+
+    Design properties (n_params, n_layers, ...) are read from configuration and weights; `design` states them where
+    nobody here holds the weights (published measurements). `facts` names the source of each stated value.
+    """
+
+    model_id: Id
+    parent_model_id: Id | None = None
+    released_on: dt.date | None = None
+    training_tokens: int | None = None
+    training_data: str | None = None
+    tuning: str | None = None
+    licence: str | None = None
+    design: dict[str, Any] = Field(default_factory=dict)
+    facts: dict[str, str] = Field(default_factory=dict)
+    runs: dict[str, Any] | None = None
+    """One key, the kind of source, with what that source needs: `{gguf: FILE}`, `{hub: "org/name", seeds: [1]}`."""
+
+
+class Advisory(Strict):
+    """A known fault stated with a family: what it concerns and whether it makes measurements suspect."""
+
+    advisory_id: Id
+    scope: dict[str, Any]
+    statement: str
+    citation: str | None = None
+    known_on: dt.date | None = None
+    withdrawn: bool = False
+
+
+class FamilySpec(Strict):
+    """Models that share a recipe."""
+
+    family_id: Id
+    organisation: str | None = None
+    role: Role
+    description: str
+    url: str | None = None
+    models: list[ModelSpec]
+    advisories: list[Advisory] = Field(default_factory=list)
+
+
+class CheckpointChoice(Strict):
+    """Which checkpoints of a family a study measures; empty = all that the source lists."""
+
+    steps: list[int] | None = None
+    seeds: list[int] | None = None
+
+
+class Published(Strict):
+    """An importer and the folder that it reads."""
+
+    importer: Id
+    path: str
+
+
+class Study(Strict):
+    """A choice of families, checkpoints, probes, claims and published measurements. No facts."""
+
+    name: Id
+    description: str = ""
+    families: list[Id | FamilySpec]
+    checkpoints: dict[str, CheckpointChoice] = Field(default_factory=dict)
+    probes: list[Id]
+    claims: Literal["all"] | list[Id] = "all"
+    published: list[Published] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _checkpoints_name_families(self) -> Study:
+        known = {family if isinstance(family, str) else family.family_id for family in self.families}
+        unknown = sorted(set(self.checkpoints) - known)
+        if unknown:
+            raise ValueError(f"checkpoints names {unknown}, which are not among families {sorted(known)}")
+        return self
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        UserError: the file is missing or is not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError("The file does not exist.", where=str(path), mend="Check the path.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"The file is not valid YAML: {error}", where=str(path), mend="Mend the line named.") from None
+
+
+def validate(schema: type[T], content: Any, where: Path) -> T:
+    """The content as a schema's object; the first errors with their key paths otherwise."""
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()[:5]]
+        allowed = ", ".join(schema.model_fields)
+        raise UserError(
+            f"The file does not fit {schema.__name__}: " + "; ".join(faults),
+            where=str(where),
+            mend=f"Keys at the top are: {allowed}.",
+        ) from None
+
+
+def load_study(name_or_path: str) -> Study:
+    """A study by name (pipelines/studies/NAME.yaml) or by path."""
+    path = Path(name_or_path)
+    if path.suffix not in {".yaml", ".yml"}:
+        path = STUDIES / f"{name_or_path}.yaml"
+        if not path.exists():
+            known = ", ".join(sorted(p.stem for p in STUDIES.glob("*.yaml")))
+            raise UserError(
+                f"There is no study {name_or_path!r}.", where=str(STUDIES), mend=f"Name one of {known}, or a path ending in .yaml."
+            )
+    return validate(Study, read_yaml(path), path)
+
+
+def load_family(family: str | FamilySpec) -> FamilySpec:
+    """A family by id (models/families/ID.yaml), or as it stands in a study."""
+    if isinstance(family, FamilySpec):
+        return family
+    path = FAMILIES / f"{family}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in FAMILIES.glob("*.yaml")))
+        raise UserError(f"There is no family {family!r}.", where=str(FAMILIES), mend=f"Known families: {known}.")
+    return validate(FamilySpec, read_yaml(path), path)
+
+
+def digest(content: str) -> str:
+    """sha256 of a text, hex."""
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def is_id(text: str) -> bool:
+    return re.fullmatch(r"[a-z0-9][a-z0-9._-]*", text) is not None

@@ -1,0 +1,550 @@
+-- The catalog's tables: the product's public interface.
+-- Names are a contract (changed only with SCHEMA_VERSION in catalog/record.py and a migration). Each table and column
+-- carries a COMMENT; a test fails where one is missing. `KEY:` at the head of a table's comment names the columns whose
+-- combination is unique; `-> table.column` in a column's comment names the row that must exist. catalog/build.py checks
+-- both with SQL at every build, since primary keys double a big table and foreign keys slow loads.
+-- Views and macros stand in views/*.sql, a file each.
+
+CREATE TABLE schema_info (
+    schema_version INTEGER NOT NULL,
+    build INTEGER NOT NULL,
+    built_at TIMESTAMP NOT NULL,
+    code_version VARCHAR NOT NULL,
+    record_digest VARCHAR NOT NULL
+);
+COMMENT ON TABLE schema_info IS 'KEY: build. One row: what this file is and which build of the record it shows.';
+COMMENT ON COLUMN schema_info.schema_version IS 'Version of these tables; a file of another version is rebuilt from the record.';
+COMMENT ON COLUMN schema_info.build IS 'Number of the build that this file shows. -> builds.build';
+COMMENT ON COLUMN schema_info.built_at IS 'When that build was made, UTC.';
+COMMENT ON COLUMN schema_info.code_version IS 'Version of the project that made the build.';
+COMMENT ON COLUMN schema_info.record_digest IS 'sha256 over all entries of all builds: equal digests, equal content.';
+
+CREATE TABLE builds (
+    build INTEGER NOT NULL,
+    built_at TIMESTAMP NOT NULL,
+    n_entries INTEGER NOT NULL,
+    digest VARCHAR NOT NULL
+);
+COMMENT ON TABLE builds IS 'KEY: build. One row per publication of the catalog; since_build elsewhere refers to it.';
+COMMENT ON COLUMN builds.build IS 'Number of the build, 1, 2, 3, ...';
+COMMENT ON COLUMN builds.built_at IS 'When it was made, UTC; informs only, since_build decides what is current.';
+COMMENT ON COLUMN builds.n_entries IS 'Entries of the record that this build added.';
+COMMENT ON COLUMN builds.digest IS 'sha256 over this and all earlier builds'' entries.';
+
+CREATE TABLE studies (
+    study_id VARCHAR NOT NULL,
+    content JSON NOT NULL,
+    file_sha256 VARCHAR NOT NULL,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE studies IS 'KEY: study_id, since_build. Study files as they were run: a choice of families, probes and claims.';
+COMMENT ON COLUMN studies.study_id IS 'Name of the study.';
+COMMENT ON COLUMN studies.content IS 'The validated study, JSON.';
+COMMENT ON COLUMN studies.file_sha256 IS 'sha256 of the study file.';
+COMMENT ON COLUMN studies.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE sources (
+    source_id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    citation VARCHAR,
+    url VARCHAR,
+    commit_sha VARCHAR,
+    licence VARCHAR,
+    may_redistribute BOOLEAN,
+    known_on DATE,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE sources IS 'KEY: source_id. Where measurements come from: our own instruments, and published repositories with their citation.';
+COMMENT ON COLUMN sources.source_id IS 'Id of the source: this project, or an importer''s name.';
+COMMENT ON COLUMN sources.kind IS 'measured or published.';
+COMMENT ON COLUMN sources.citation IS 'How to cite it.';
+COMMENT ON COLUMN sources.url IS 'Where it is to be had.';
+COMMENT ON COLUMN sources.commit_sha IS 'Commit of a repository that was read, null where unknown.';
+COMMENT ON COLUMN sources.licence IS 'SPDX id, or none where the source states none.';
+COMMENT ON COLUMN sources.may_redistribute IS 'Whether its values may be handed on.';
+COMMENT ON COLUMN sources.known_on IS 'Day on which the source became public.';
+COMMENT ON COLUMN sources.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE families (
+    family_id VARCHAR NOT NULL,
+    organisation VARCHAR,
+    role VARCHAR NOT NULL,
+    description VARCHAR,
+    url VARCHAR,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE families IS 'KEY: family_id. Models that share a recipe.';
+COMMENT ON COLUMN families.family_id IS 'Id of the family: pythia.';
+COMMENT ON COLUMN families.organisation IS 'Who trained it.';
+COMMENT ON COLUMN families.role IS 'natural, calibration (the instrument''s known answers) or control (known to lack the thing). Only natural families are evidence across families.';
+COMMENT ON COLUMN families.description IS 'What the family is, in a sentence or two.';
+COMMENT ON COLUMN families.url IS 'Where to read about it.';
+COMMENT ON COLUMN families.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE models (
+    model_id VARCHAR NOT NULL,
+    family_id VARCHAR NOT NULL,
+    parent_model_id VARCHAR,
+    released_on DATE,
+    n_params BIGINT,
+    n_params_non_embedding BIGINT,
+    n_layers INTEGER,
+    n_heads INTEGER,
+    n_kv_heads INTEGER,
+    d_model INTEGER,
+    d_head INTEGER,
+    vocab_size INTEGER,
+    context_length INTEGER,
+    architecture VARCHAR,
+    positional_encoding VARCHAR,
+    normalization VARCHAR,
+    activation VARCHAR,
+    attention VARCHAR,
+    tied_embeddings BOOLEAN,
+    parallel_blocks BOOLEAN,
+    adds_bos BOOLEAN,
+    precision VARCHAR,
+    training_tokens BIGINT,
+    training_data VARCHAR,
+    tuning VARCHAR,
+    licence VARCHAR,
+    properties JSON,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE models IS 'KEY: model_id. One configuration of a family, with its design properties: reference classes are predicates over these columns. Null = not known.';
+COMMENT ON COLUMN models.model_id IS 'Id of the model: pythia-70m. Other bytes (quantised, tuned) are another model.';
+COMMENT ON COLUMN models.family_id IS 'Its family. -> families.family_id';
+COMMENT ON COLUMN models.parent_model_id IS 'The model it was derived from (tuned, quantised), whether or not that one is in the catalog.';
+COMMENT ON COLUMN models.released_on IS 'Day of its public release.';
+COMMENT ON COLUMN models.n_params IS 'All trainable parameters, embeddings included, tied ones once.';
+COMMENT ON COLUMN models.n_params_non_embedding IS 'The same without token and learned position embeddings and without an untied unembedding.';
+COMMENT ON COLUMN models.n_layers IS 'Number of blocks.';
+COMMENT ON COLUMN models.n_heads IS 'Query heads per layer (the largest, where layers differ: see layers).';
+COMMENT ON COLUMN models.n_kv_heads IS 'Key and value heads per layer.';
+COMMENT ON COLUMN models.d_model IS 'Width of the residual stream.';
+COMMENT ON COLUMN models.d_head IS 'Width of one head.';
+COMMENT ON COLUMN models.vocab_size IS 'Rows of the embedding.';
+COMMENT ON COLUMN models.context_length IS 'Longest context, tokens.';
+COMMENT ON COLUMN models.architecture IS 'transformers'' model_type: gpt_neox, llama.';
+COMMENT ON COLUMN models.positional_encoding IS 'rotary, learned, alibi, none, ...';
+COMMENT ON COLUMN models.normalization IS 'layernorm or rmsnorm.';
+COMMENT ON COLUMN models.activation IS 'Activation function of the MLP.';
+COMMENT ON COLUMN models.attention IS 'softmax, none, or hybrid: the kind of token mixing.';
+COMMENT ON COLUMN models.tied_embeddings IS 'Whether embedding and unembedding are one matrix.';
+COMMENT ON COLUMN models.parallel_blocks IS 'Whether attention and MLP read the same input.';
+COMMENT ON COLUMN models.adds_bos IS 'Whether its tokenizer puts a BOS token in front.';
+COMMENT ON COLUMN models.precision IS 'Of the stored weights: float32, float16, bfloat16, q4_1.';
+COMMENT ON COLUMN models.training_tokens IS 'Tokens seen in training, in all.';
+COMMENT ON COLUMN models.training_data IS 'Name of the training data.';
+COMMENT ON COLUMN models.tuning IS 'base, or how it was tuned: instruct.';
+COMMENT ON COLUMN models.licence IS 'SPDX id.';
+COMMENT ON COLUMN models.properties IS 'Further properties and the source of each stated fact, JSON.';
+COMMENT ON COLUMN models.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE layers (
+    model_id VARCHAR NOT NULL,
+    layer INTEGER NOT NULL,
+    kind VARCHAR NOT NULL,
+    n_heads INTEGER,
+    n_kv_heads INTEGER,
+    "window" INTEGER,
+    has_sink BOOLEAN,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE layers IS 'KEY: model_id, layer. What each block of a model attends with.';
+COMMENT ON COLUMN layers.model_id IS 'The model. -> models.model_id';
+COMMENT ON COLUMN layers.layer IS 'Number of the layer, 0-based.';
+COMMENT ON COLUMN layers.kind IS 'full, sliding, linear or none.';
+COMMENT ON COLUMN layers.n_heads IS 'Query heads.';
+COMMENT ON COLUMN layers.n_kv_heads IS 'Key and value heads.';
+COMMENT ON COLUMN layers."window" IS 'Keys that a query can see in a sliding layer, itself included; null = all earlier ones.';
+COMMENT ON COLUMN layers.has_sink IS 'Whether it has a learned sink that takes a share of each row.';
+COMMENT ON COLUMN layers.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE training_runs (
+    run_id VARCHAR NOT NULL,
+    model_id VARCHAR NOT NULL,
+    seed INTEGER,
+    init_seed INTEGER,
+    data_seed INTEGER,
+    parent_checkpoint_id VARCHAR,
+    released_on DATE,
+    description VARCHAR,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE training_runs IS 'KEY: run_id. One training of a model: the unit of replication.';
+COMMENT ON COLUMN training_runs.run_id IS 'Id of the training run: pythia-70m-seed3.';
+COMMENT ON COLUMN training_runs.model_id IS 'Its model. -> models.model_id';
+COMMENT ON COLUMN training_runs.seed IS 'The seed, where one number names the run.';
+COMMENT ON COLUMN training_runs.init_seed IS 'Seed of the initialisation, where it is known apart.';
+COMMENT ON COLUMN training_runs.data_seed IS 'Seed of the data order, where it is known apart.';
+COMMENT ON COLUMN training_runs.parent_checkpoint_id IS 'Checkpoint that the run started from, null for random weights.';
+COMMENT ON COLUMN training_runs.released_on IS 'Day of its public release, where it differs from the model''s.';
+COMMENT ON COLUMN training_runs.description IS 'What is special about the run.';
+COMMENT ON COLUMN training_runs.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE checkpoints (
+    checkpoint_id VARCHAR NOT NULL,
+    run_id VARCHAR NOT NULL,
+    label VARCHAR NOT NULL,
+    step BIGINT,
+    tokens_seen BIGINT,
+    is_final BOOLEAN NOT NULL,
+    availability VARCHAR NOT NULL,
+    weights_sha256 VARCHAR,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE checkpoints IS 'KEY: checkpoint_id. The weights of a training run at one step: the unit of work.';
+COMMENT ON COLUMN checkpoints.checkpoint_id IS 'run id, @, the revision''s own label: pythia-70m-seed3@step1000.';
+COMMENT ON COLUMN checkpoints.run_id IS 'Its training run. -> training_runs.run_id';
+COMMENT ON COLUMN checkpoints.label IS 'The revision''s own label.';
+COMMENT ON COLUMN checkpoints.step IS 'Optimiser steps taken, 0 = initialisation; null where unknown.';
+COMMENT ON COLUMN checkpoints.tokens_seen IS 'Training tokens seen up to here; null where unknown.';
+COMMENT ON COLUMN checkpoints.is_final IS 'Whether it is the last one of its run.';
+COMMENT ON COLUMN checkpoints.availability IS 'available, published_only (others measured it, we hold no weights), missing or refused.';
+COMMENT ON COLUMN checkpoints.weights_sha256 IS 'The current weights; history in checkpoint_weights. Null where we hold none.';
+COMMENT ON COLUMN checkpoints.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE checkpoint_weights (
+    checkpoint_id VARCHAR NOT NULL,
+    weights_sha256 VARCHAR NOT NULL,
+    config_sha256 VARCHAR NOT NULL,
+    tokenizer_sha256 VARCHAR,
+    source VARCHAR NOT NULL,
+    location VARCHAR,
+    revision VARCHAR,
+    commit_sha VARCHAR,
+    format VARCHAR NOT NULL,
+    precision VARCHAR,
+    bytes BIGINT,
+    fetched_at TIMESTAMP,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE checkpoint_weights IS 'KEY: checkpoint_id, since_build. Which bytes stood behind a checkpoint, since when.';
+COMMENT ON COLUMN checkpoint_weights.checkpoint_id IS 'The checkpoint. -> checkpoints.checkpoint_id';
+COMMENT ON COLUMN checkpoint_weights.weights_sha256 IS 'sha256 over the weight files.';
+COMMENT ON COLUMN checkpoint_weights.config_sha256 IS 'sha256 of the canonical configuration.';
+COMMENT ON COLUMN checkpoint_weights.tokenizer_sha256 IS 'sha256 over the tokenizer files; null where the model has none.';
+COMMENT ON COLUMN checkpoint_weights.source IS 'Kind of source: calibration, gguf, local, hub.';
+COMMENT ON COLUMN checkpoint_weights.location IS 'Repository, package file or folder name; never an absolute path.';
+COMMENT ON COLUMN checkpoint_weights.revision IS 'Revision asked for, or the recipe''s digest.';
+COMMENT ON COLUMN checkpoint_weights.commit_sha IS 'Commit that the revision resolved to.';
+COMMENT ON COLUMN checkpoint_weights.format IS 'safetensors or gguf.';
+COMMENT ON COLUMN checkpoint_weights.precision IS 'Of the stored weights.';
+COMMENT ON COLUMN checkpoint_weights.bytes IS 'Size of the weight files, bytes.';
+COMMENT ON COLUMN checkpoint_weights.fetched_at IS 'When they were fetched or made, UTC.';
+COMMENT ON COLUMN checkpoint_weights.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE metrics (
+    metric_id VARCHAR NOT NULL,
+    construct VARCHAR NOT NULL,
+    method VARCHAR NOT NULL,
+    grain VARCHAR NOT NULL,
+    unit VARCHAR NOT NULL,
+    lower DOUBLE,
+    upper DOUBLE,
+    has_excess BOOLEAN NOT NULL,
+    chance_rule VARCHAR,
+    definition VARCHAR NOT NULL,
+    definition_version INTEGER NOT NULL,
+    citation VARCHAR,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE metrics IS 'KEY: metric_id. Operational definitions. Two formulas that the literature calls by one name are two metrics.';
+COMMENT ON COLUMN metrics.metric_id IS 'Id of the metric: prefix_matching.';
+COMMENT ON COLUMN metrics.construct IS 'What it is meant to measure: induction, previous_token, sink, copying.';
+COMMENT ON COLUMN metrics.method IS 'attention, weights, intervention or behaviour.';
+COMMENT ON COLUMN metrics.grain IS 'What one value is about: checkpoint, layer, head, edge, head_set or pair.';
+COMMENT ON COLUMN metrics.unit IS 'Unit of the value: probability, nats, share, nats per token.';
+COMMENT ON COLUMN metrics.lower IS 'Least possible value; null = unbounded.';
+COMMENT ON COLUMN metrics.upper IS 'Greatest possible value; null = unbounded.';
+COMMENT ON COLUMN metrics.has_excess IS 'Whether (value - chance)/(1 - chance) is meaningful for it.';
+COMMENT ON COLUMN metrics.chance_rule IS 'How the chance level of a measurement is computed.';
+COMMENT ON COLUMN metrics.definition IS 'The formula in words and symbols.';
+COMMENT ON COLUMN metrics.definition_version IS 'Raised when the formula changes.';
+COMMENT ON COLUMN metrics.citation IS 'Where the definition comes from.';
+COMMENT ON COLUMN metrics.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE metric_variants (
+    variant_id VARCHAR NOT NULL,
+    metric_id VARCHAR NOT NULL,
+    parameters JSON NOT NULL,
+    label VARCHAR NOT NULL,
+    is_default BOOLEAN NOT NULL,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE metric_variants IS 'KEY: variant_id. A metric with the parameters that change what is measured. Variants are never pooled.';
+COMMENT ON COLUMN metric_variants.variant_id IS 'The metric''s id and its parameters: prefix_matching.bos-false.input-repeated.m-2.n-50.';
+COMMENT ON COLUMN metric_variants.metric_id IS 'The metric. -> metrics.metric_id';
+COMMENT ON COLUMN metric_variants.parameters IS 'Canonical JSON: sorted keys, no spaces.';
+COMMENT ON COLUMN metric_variants.label IS 'Short label for people.';
+COMMENT ON COLUMN metric_variants.is_default IS 'Whether the instrument measures this variant by default for the models it was made for.';
+COMMENT ON COLUMN metric_variants.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE probe_runs (
+    probe_run_id VARCHAR NOT NULL,
+    checkpoint_id VARCHAR NOT NULL,
+    weights_sha256 VARCHAR,
+    probe VARCHAR NOT NULL,
+    probe_version INTEGER NOT NULL,
+    parameters JSON NOT NULL,
+    provenance VARCHAR NOT NULL,
+    source_id VARCHAR NOT NULL,
+    status VARCHAR NOT NULL,
+    reason VARCHAR,
+    sample_seed BIGINT,
+    dtype VARCHAR,
+    device VARCHAR,
+    attention_implementation VARCHAR,
+    versions JSON,
+    started_at TIMESTAMP,
+    duration_s DOUBLE,
+    cpu_s DOUBLE,
+    peak_memory_bytes BIGINT,
+    recorded_at TIMESTAMP NOT NULL,
+    known_on DATE,
+    dagster_run_id VARCHAR,
+    cache_key VARCHAR NOT NULL,
+    path VARCHAR,
+    file_sha256 VARCHAR,
+    n_rows BIGINT NOT NULL,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE probe_runs IS 'KEY: probe_run_id. One execution of a probe on a checkpoint, or one imported file of published measurements.';
+COMMENT ON COLUMN probe_runs.probe_run_id IS 'Id of the execution.';
+COMMENT ON COLUMN probe_runs.checkpoint_id IS 'The checkpoint measured. -> checkpoints.checkpoint_id';
+COMMENT ON COLUMN probe_runs.weights_sha256 IS 'The bytes measured; null for published values.';
+COMMENT ON COLUMN probe_runs.probe IS 'Name of the probe or importer.';
+COMMENT ON COLUMN probe_runs.probe_version IS 'Its version; raised when its numbers may change.';
+COMMENT ON COLUMN probe_runs.parameters IS 'Canonical JSON of the parameters that it ran with.';
+COMMENT ON COLUMN probe_runs.provenance IS 'measured or published; neither supersedes the other.';
+COMMENT ON COLUMN probe_runs.source_id IS 'Where the values come from. -> sources.source_id';
+COMMENT ON COLUMN probe_runs.status IS 'ok, failed or not_applicable. A failed execution supersedes nothing.';
+COMMENT ON COLUMN probe_runs.reason IS 'Why it failed or is not applicable, in words.';
+COMMENT ON COLUMN probe_runs.sample_seed IS 'Seed of the sampled input tokens.';
+COMMENT ON COLUMN probe_runs.dtype IS 'Precision of the computation.';
+COMMENT ON COLUMN probe_runs.device IS 'cpu or cuda; not part of the identity.';
+COMMENT ON COLUMN probe_runs.attention_implementation IS 'Which path read the attention: kernel, blocks or eager; not part of the identity.';
+COMMENT ON COLUMN probe_runs.versions IS 'Versions of torch, transformers and the project, JSON.';
+COMMENT ON COLUMN probe_runs.started_at IS 'When it started, UTC.';
+COMMENT ON COLUMN probe_runs.duration_s IS 'Wall time, seconds.';
+COMMENT ON COLUMN probe_runs.cpu_s IS 'Processor time, seconds.';
+COMMENT ON COLUMN probe_runs.peak_memory_bytes IS 'Peak resident memory of the process so far, bytes.';
+COMMENT ON COLUMN probe_runs.recorded_at IS 'When the entry was written, UTC; informs only.';
+COMMENT ON COLUMN probe_runs.known_on IS 'Day on which the values became public; null for our own.';
+COMMENT ON COLUMN probe_runs.dagster_run_id IS 'The Dagster run that executed it.';
+COMMENT ON COLUMN probe_runs.cache_key IS 'sha256 over all that decides the values: weights, config, tokenizer, probe, version, parameters, dtype, corpus, sample seed.';
+COMMENT ON COLUMN probe_runs.path IS 'Its Parquet file inside the record; null where there are no rows.';
+COMMENT ON COLUMN probe_runs.file_sha256 IS 'sha256 of that file.';
+COMMENT ON COLUMN probe_runs.n_rows IS 'Measurements in that file.';
+COMMENT ON COLUMN probe_runs.since_build IS 'Build that first held this row; the latest ok one per cache identity is current. -> builds.build';
+
+CREATE TABLE measurements (
+    probe_run_id VARCHAR NOT NULL,
+    variant_id VARCHAR NOT NULL,
+    metric_id VARCHAR NOT NULL,
+    checkpoint_id VARCHAR NOT NULL,
+    layer INTEGER,
+    head INTEGER,
+    sender_layer INTEGER,
+    sender_head INTEGER,
+    stratum VARCHAR NOT NULL,
+    value DOUBLE,
+    value_a DOUBLE,
+    value_b DOUBLE,
+    chance DOUBLE,
+    standard_error DOUBLE,
+    n INTEGER
+);
+COMMENT ON TABLE measurements IS 'KEY: probe_run_id, variant_id, layer, head, sender_layer, sender_head, stratum. Every value ever recorded, superseded ones included; read evidence or current_measurements first.';
+COMMENT ON COLUMN measurements.probe_run_id IS 'Who measured it, when and how. -> probe_runs.probe_run_id';
+COMMENT ON COLUMN measurements.variant_id IS 'What was measured. -> metric_variants.variant_id';
+COMMENT ON COLUMN measurements.metric_id IS 'Its metric. -> metrics.metric_id';
+COMMENT ON COLUMN measurements.checkpoint_id IS 'What it was measured on. -> checkpoints.checkpoint_id';
+COMMENT ON COLUMN measurements.layer IS 'Layer, 0-based; null where the value is not about one.';
+COMMENT ON COLUMN measurements.head IS 'Query head, 0-based; null where the value is not about one.';
+COMMENT ON COLUMN measurements.sender_layer IS 'Layer of the sending head of an edge, else null.';
+COMMENT ON COLUMN measurements.sender_head IS 'Sending head of an edge, else null.';
+COMMENT ON COLUMN measurements.stratum IS 'Part of the measurement that the value is about: offset=-1; empty = the whole.';
+COMMENT ON COLUMN measurements.value IS 'The value, in the metric''s unit: the mean over samples (token sequences).';
+COMMENT ON COLUMN measurements.value_a IS 'The same over the even-numbered samples.';
+COMMENT ON COLUMN measurements.value_b IS 'The same over the odd-numbered samples.';
+COMMENT ON COLUMN measurements.chance IS 'What uniform attention (or the stated null) gives on the same input; null where there is none.';
+COMMENT ON COLUMN measurements.standard_error IS 'Standard error over samples; null where it is unknown.';
+COMMENT ON COLUMN measurements.n IS 'Number of samples.';
+
+CREATE TABLE claims (
+    claim_id VARCHAR NOT NULL,
+    claim_version INTEGER NOT NULL,
+    statement VARCHAR NOT NULL,
+    axis VARCHAR NOT NULL,
+    about VARCHAR NOT NULL,
+    concreteness VARCHAR NOT NULL,
+    citation VARCHAR NOT NULL,
+    estimand JSON NOT NULL,
+    criterion VARCHAR NOT NULL,
+    criterion_fixed_at DATE NOT NULL,
+    data_seen_before VARCHAR,
+    reference_class VARCHAR NOT NULL,
+    file_sha256 VARCHAR NOT NULL,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE claims IS 'KEY: claim_id, claim_version. Falsifiable statements with the rule that decides each; all versions are kept.';
+COMMENT ON COLUMN claims.claim_id IS 'Id of the claim: prefix-matching-heads-exist.';
+COMMENT ON COLUMN claims.claim_version IS 'Raised whenever its content changes.';
+COMMENT ON COLUMN claims.statement IS 'The claim, as a sentence.';
+COMMENT ON COLUMN claims.axis IS 'functional, developmental, positional, relational, configurational (Trott 2025) or behavioural.';
+COMMENT ON COLUMN claims.about IS 'model or method.';
+COMMENT ON COLUMN claims.concreteness IS 'token, linguistic or construct.';
+COMMENT ON COLUMN claims.citation IS 'Who made the claim.';
+COMMENT ON COLUMN claims.estimand IS 'What is estimated and how it is decided, with thresholds, JSON.';
+COMMENT ON COLUMN claims.criterion IS 'The same in words.';
+COMMENT ON COLUMN claims.criterion_fixed_at IS 'Day on which the criterion was fixed.';
+COMMENT ON COLUMN claims.data_seen_before IS 'Which data had been seen by then; null = none. Verdicts on such data are exploratory.';
+COMMENT ON COLUMN claims.reference_class IS 'Predicate over design properties: the models that the claim is about.';
+COMMENT ON COLUMN claims.file_sha256 IS 'sha256 of the claim file.';
+COMMENT ON COLUMN claims.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE evaluations (
+    evaluation_id VARCHAR NOT NULL,
+    of_build INTEGER NOT NULL,
+    condition JSON NOT NULL,
+    evaluated_at TIMESTAMP NOT NULL,
+    code_version VARCHAR NOT NULL,
+    inputs_digest VARCHAR NOT NULL,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE evaluations IS 'KEY: evaluation_id. One deciding of all claims on the evidence of one build. Replayed at a rebuild, never decided anew.';
+COMMENT ON COLUMN evaluations.evaluation_id IS 'Id of the evaluation.';
+COMMENT ON COLUMN evaluations.of_build IS 'Build whose evidence it decided on. -> builds.build';
+COMMENT ON COLUMN evaluations.condition IS 'Under which condition, JSON; {} = as things stand.';
+COMMENT ON COLUMN evaluations.evaluated_at IS 'When, UTC.';
+COMMENT ON COLUMN evaluations.code_version IS 'Version of the project that decided.';
+COMMENT ON COLUMN evaluations.inputs_digest IS 'sha256 over evidence, claims and decision code version: equal digests, equal verdicts.';
+COMMENT ON COLUMN evaluations.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE verdicts (
+    evaluation_id VARCHAR NOT NULL,
+    claim_id VARCHAR NOT NULL,
+    claim_version INTEGER NOT NULL,
+    level VARCHAR NOT NULL,
+    subject VARCHAR NOT NULL,
+    verdict VARCHAR NOT NULL,
+    unit VARCHAR,
+    estimate DOUBLE,
+    ci_low DOUBLE,
+    ci_high DOUBLE,
+    pi_low DOUBLE,
+    pi_high DOUBLE,
+    tau DOUBLE,
+    n_h INTEGER,
+    n_f INTEGER,
+    n_u INTEGER,
+    n_runs INTEGER,
+    n_models INTEGER,
+    n_families INTEGER,
+    robustness VARCHAR,
+    exploratory BOOLEAN NOT NULL,
+    flips_when JSON,
+    reason VARCHAR NOT NULL
+);
+COMMENT ON TABLE verdicts IS 'KEY: evaluation_id, claim_id, level, subject. What was decided, by evaluation; current_verdicts has the latest.';
+COMMENT ON COLUMN verdicts.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN verdicts.claim_id IS 'The claim. -> claims.claim_id';
+COMMENT ON COLUMN verdicts.claim_version IS 'Its version at that time.';
+COMMENT ON COLUMN verdicts.level IS 'run, model, family or across.';
+COMMENT ON COLUMN verdicts.subject IS 'run_id, model_id or family_id; all at level across.';
+COMMENT ON COLUMN verdicts.verdict IS 'holds, fails, mixed, inconclusive, insufficient or not_applicable.';
+COMMENT ON COLUMN verdicts.unit IS 'Unit of the estimate.';
+COMMENT ON COLUMN verdicts.estimate IS 'Point estimate of the claim''s quantity.';
+COMMENT ON COLUMN verdicts.ci_low IS 'Lower end of its 95 % interval (90 % where the reason says equivalence).';
+COMMENT ON COLUMN verdicts.ci_high IS 'Upper end.';
+COMMENT ON COLUMN verdicts.pi_low IS 'Lower end of the 95 % prediction interval for a new unit.';
+COMMENT ON COLUMN verdicts.pi_high IS 'Upper end.';
+COMMENT ON COLUMN verdicts.tau IS 'Standard deviation between units, in the unit.';
+COMMENT ON COLUMN verdicts.n_h IS 'Units on which the claim holds.';
+COMMENT ON COLUMN verdicts.n_f IS 'Units on which it fails.';
+COMMENT ON COLUMN verdicts.n_u IS 'Undecided units.';
+COMMENT ON COLUMN verdicts.n_runs IS 'Training runs behind the verdict.';
+COMMENT ON COLUMN verdicts.n_models IS 'Models behind it.';
+COMMENT ON COLUMN verdicts.n_families IS 'Families behind it.';
+COMMENT ON COLUMN verdicts.robustness IS 'robust, sensitive or fragile; null where it was not examined.';
+COMMENT ON COLUMN verdicts.exploratory IS 'Whether the criterion was fixed after these data were seen.';
+COMMENT ON COLUMN verdicts.flips_when IS 'What would flip the verdict, JSON.';
+COMMENT ON COLUMN verdicts.reason IS 'Why, in one or two sentences.';
+
+CREATE TABLE verdict_runs (
+    evaluation_id VARCHAR NOT NULL,
+    claim_id VARCHAR NOT NULL,
+    claim_version INTEGER NOT NULL,
+    level VARCHAR NOT NULL,
+    subject VARCHAR NOT NULL,
+    run_id VARCHAR NOT NULL,
+    outcome VARCHAR,
+    estimate DOUBLE,
+    standard_error DOUBLE,
+    weight DOUBLE,
+    variant_id VARCHAR,
+    provenance VARCHAR,
+    included BOOLEAN NOT NULL,
+    reason VARCHAR
+);
+COMMENT ON TABLE verdict_runs IS 'KEY: evaluation_id, claim_id, level, subject, run_id. The training runs that a verdict rests on, and those left out with the reason.';
+COMMENT ON COLUMN verdict_runs.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN verdict_runs.claim_id IS 'The claim. -> claims.claim_id';
+COMMENT ON COLUMN verdict_runs.claim_version IS 'Its version at that time.';
+COMMENT ON COLUMN verdict_runs.level IS 'Level of the verdict.';
+COMMENT ON COLUMN verdict_runs.subject IS 'Subject of the verdict.';
+COMMENT ON COLUMN verdict_runs.run_id IS 'The training run. -> training_runs.run_id';
+COMMENT ON COLUMN verdict_runs.outcome IS 'h (holds), f (fails) or u (undecided) for this run; null where runs are not decided singly.';
+COMMENT ON COLUMN verdict_runs.estimate IS 'The run''s own estimate of the claim''s quantity.';
+COMMENT ON COLUMN verdict_runs.standard_error IS 'Its standard error over samples.';
+COMMENT ON COLUMN verdict_runs.weight IS 'Its weight in the pooled estimate, summing to 1.';
+COMMENT ON COLUMN verdict_runs.variant_id IS 'Variant of the first metric that the estimate used. -> metric_variants.variant_id';
+COMMENT ON COLUMN verdict_runs.provenance IS 'measured or published.';
+COMMENT ON COLUMN verdict_runs.included IS 'Whether it counted.';
+COMMENT ON COLUMN verdict_runs.reason IS 'Why it came out so, or why it was left out.';
+
+CREATE TABLE specifications (
+    evaluation_id VARCHAR NOT NULL,
+    claim_id VARCHAR NOT NULL,
+    claim_version INTEGER NOT NULL,
+    level VARCHAR NOT NULL,
+    subject VARCHAR NOT NULL,
+    specification_id VARCHAR NOT NULL,
+    dimensions JSON NOT NULL,
+    verdict VARCHAR NOT NULL,
+    estimate DOUBLE,
+    ci_low DOUBLE,
+    ci_high DOUBLE
+);
+COMMENT ON TABLE specifications IS 'KEY: evaluation_id, claim_id, level, subject, specification_id. The same verdict under the claim''s other declared choices of threshold, summary or input.';
+COMMENT ON COLUMN specifications.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN specifications.claim_id IS 'The claim. -> claims.claim_id';
+COMMENT ON COLUMN specifications.claim_version IS 'Its version at that time.';
+COMMENT ON COLUMN specifications.level IS 'Level of the verdict.';
+COMMENT ON COLUMN specifications.subject IS 'Subject of the verdict.';
+COMMENT ON COLUMN specifications.specification_id IS 'Id of the choice.';
+COMMENT ON COLUMN specifications.dimensions IS 'What differs from the claim''s own choice, JSON.';
+COMMENT ON COLUMN specifications.verdict IS 'The verdict under it.';
+COMMENT ON COLUMN specifications.estimate IS 'The estimate under it.';
+COMMENT ON COLUMN specifications.ci_low IS 'Lower end of its 95 % interval.';
+COMMENT ON COLUMN specifications.ci_high IS 'Upper end.';
+
+CREATE TABLE advisories (
+    advisory_id VARCHAR NOT NULL,
+    scope JSON NOT NULL,
+    statement VARCHAR NOT NULL,
+    citation VARCHAR,
+    known_on DATE,
+    withdrawn BOOLEAN NOT NULL,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE advisories IS 'KEY: advisory_id, since_build. Known faults of instruments, models or checkpoints; the latest row of an id counts.';
+COMMENT ON COLUMN advisories.advisory_id IS 'Id of the advisory.';
+COMMENT ON COLUMN advisories.scope IS 'JSON: lists under models, runs, checkpoints, probes or sources (all that are given must match); suspect: true leaves what matches out of evidence, false only informs.';
+COMMENT ON COLUMN advisories.statement IS 'What is wrong, and with what consequence.';
+COMMENT ON COLUMN advisories.citation IS 'Where it is documented.';
+COMMENT ON COLUMN advisories.known_on IS 'Day on which it became known.';
+COMMENT ON COLUMN advisories.withdrawn IS 'Whether it was taken back.';
+COMMENT ON COLUMN advisories.since_build IS 'Build that first held this row. -> builds.build';
