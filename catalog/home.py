@@ -16,8 +16,8 @@ ENVIRONMENT_VARIABLE = "MOVING_TARGET_HOME"
 class Home:
     """The folders of one installation.
 
-    `record` is the truth (keep it, back it up). `weights` is a cache. `catalog`, `reports` and `dagster` can be deleted:
-    the first two are made again from the record, the last holds only Dagster's own history.
+    `record` is the truth (keep it, back it up). `weights` is a cache. `catalog`, `reports` and `dagster` can be
+    deleted: the first two are made again from the record, the last holds only Dagster's own history.
     """
 
     root: Path

@@ -1,0 +1,328 @@
+"""The one writer of catalog.duckdb: builds it aside from the record, verifies it, swaps it in.
+
+A publication has three steps, under one lock: `stage` (a copy of the last catalog plus what it lacks), then whatever
+the caller decides on the staged evidence, then `finish` (adds the evaluations, verifies, appends the build to the record,
+swaps). The build is appended before the swap: where a process dies between them, the next publication finds the catalog
+behind the record and replays it. A rebuild replays verdicts, it never decides anew.
+Not here: deciding (assets/claims), what the tables are (schema.sql, views/).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+from filelock import FileLock, Timeout
+
+from catalog.errors import UserError
+from catalog.home import Home
+from catalog.record import SCHEMA_VERSION, Entry, Record, canonical_json, now, sha256_of, told_plainly
+
+STORAGE_VERSION = "v1.5.0"
+"""So that DuckDB 1.5 clients can open the file too."""
+HISTORIES = {"studies", "checkpoint_weights", "advisories"}
+"""Tables that keep the rows of every generation of an entry; the others show the latest."""
+LOCK_WAIT_S = 600
+
+
+@cache
+def code_version() -> str:
+    return version("moving-target")
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A catalog built aside: everything recorded so far, under the number of the build to come."""
+
+    path: Path
+    build: int
+    entries: tuple[Entry, ...]
+    """What the last build lacked."""
+    previous_digest: str
+
+
+@contextmanager
+def publishing(home: Home) -> Iterator[None]:
+    """Holds the writer's lock.
+
+    Raises:
+        UserError: another process held it for ten minutes.
+    """
+    home.root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home.root / ".publish.lock")
+    try:
+        with lock.acquire(timeout=LOCK_WAIT_S):
+            yield
+    except Timeout:
+        raise UserError(
+            "Another process has been publishing for ten minutes.", where=lock.lock_file, mend="Wait for it, or end it."
+        ) from None
+
+
+def stage(home: Home) -> Staged:
+    """Builds the catalog aside with all entries of the record; call under `publishing`."""
+    record = Record(home)
+    builds = record.builds()
+    known = {path for build in builds for path, _ in build["entries"]}
+    pending = tuple(record.entry(path) for path in record.paths() if path not in known)
+    number, digest = (builds[-1]["build"], builds[-1]["digest"]) if builds else (0, "")
+    path = _fresh_staging(home)
+    with told_plainly(path):
+        if _shows(home.catalog, digest):
+            shutil.copyfile(home.catalog, path)
+            with _writing(path) as connection:
+                _add(connection, record, pending, number + 1)
+        else:
+            with _writing(path) as connection:
+                _create(connection)
+                for build in builds:
+                    _add(connection, record, [Entry(*entry) for entry in build["entries"]], build["build"])
+                    _note_build(connection, build)
+                _add(connection, record, pending, number + 1)
+    return Staged(path, number + 1, pending, digest)
+
+
+def finish(home: Home, staged: Staged) -> int:
+    """Adds what was decided since, verifies, appends the build and swaps the catalog in; call under `publishing`.
+
+    Returns:
+        The number of the build that the catalog now shows; the last one's, where nothing was new.
+    """
+    record = Record(home)
+    builds = record.builds()
+    known = {path for build in builds for path, _ in build["entries"]} | {entry.path for entry in staged.entries}
+    decided = [record.entry(p) for p in record.paths() if p not in known and p.startswith("evaluations/")]
+    entries = [*staged.entries, *decided]
+    try:
+        with told_plainly(staged.path), _writing(staged.path) as connection:
+            _add(connection, record, decided, staged.build)
+            if entries:
+                build = _next_build(staged, entries)
+                _note_build(connection, build)
+                verify(connection, staged.build)
+        if entries:
+            record.put_build(build)
+        if entries or not _shows(home.catalog, staged.previous_digest):
+            os.replace(staged.path, home.catalog)
+    finally:
+        discard(staged)
+    return staged.build if entries else staged.build - 1
+
+
+def discard(staged: Staged) -> None:
+    """Deletes what `stage` made, where it was not swapped in."""
+    staged.path.unlink(missing_ok=True)
+    staged.path.with_name(staged.path.name + ".wal").unlink(missing_ok=True)
+
+
+def rebuild(home: Home) -> int:
+    """Makes the catalog again from the record's builds alone; entries of no build wait for the next publication."""
+    record = Record(home)
+    with publishing(home):
+        builds = record.builds()
+        if not builds:
+            raise UserError("The record holds no build.", where=str(home.builds), mend="Run a study first.")
+        path = _fresh_staging(home)
+        with told_plainly(path), _writing(path) as connection:
+            _create(connection)
+            for build in builds:
+                _add(connection, record, [Entry(*entry) for entry in build["entries"]], build["build"])
+                _note_build(connection, build)
+            verify(connection, None)
+        os.replace(path, home.catalog)
+    return builds[-1]["build"]
+
+
+def _fresh_staging(home: Home) -> Path:
+    """A new path; staging files of processes that died are cleared away (the lock is ours)."""
+    shutil.rmtree(home.staging, ignore_errors=True)
+    with told_plainly(home.staging):
+        home.staging.mkdir(parents=True, exist_ok=True)
+    return home.staging / f"{uuid.uuid4().hex}.duckdb"
+
+
+def _shows(path: Path, digest: str) -> bool:
+    """Whether the catalog file exists, is of this schema and shows the build with this digest."""
+    if not path.exists() or not digest:
+        return False
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            row = connection.execute("SELECT schema_version, record_digest, code_version FROM schema_info").fetchone()
+    except duckdb.Error:
+        return False
+    return row == (SCHEMA_VERSION, digest, code_version())
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    config: dict[str, Any] = {"storage_compatibility_version": STORAGE_VERSION}
+    try:
+        with duckdb.connect(str(path), config=config) as connection:
+            yield connection
+            connection.execute("CHECKPOINT")
+    except duckdb.IOException as error:
+        if "No space left" in str(error):
+            raise OSError(28, "No space left on device") from error
+        raise
+
+
+def _create(connection: duckdb.DuckDBPyConnection) -> None:
+    folder = Path(__file__).parent
+    for path in [folder / "schema.sql", *sorted((folder / "views").glob("*.sql"))]:
+        connection.execute(path.read_text(encoding="utf-8"))
+
+
+# Adding entries
+
+
+def _add(
+    connection: duckdb.DuckDBPyConnection, record: Record, entries: list[Entry] | tuple[Entry, ...], build: int
+) -> None:
+    rows: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = defaultdict(dict)
+    keys = table_keys(connection)
+    for entry in sorted(entries, key=lambda entry: entry.path):
+        _check_unchanged(record, entry)
+        for table, content in record.read(entry.path)["rows"].items():
+            for row in content:
+                key = tuple(row.get(column, build) for column in keys[table])
+                rows[table][key] = row
+    for table, content in rows.items():
+        _insert(connection, table, list(content.values()), keys[table], build)
+    paths = [(row["path"], row["file_sha256"]) for row in rows["probe_runs"].values() if row["path"]]
+    _insert_measurements(connection, record, paths)
+
+
+def _check_unchanged(record: Record, entry: Entry) -> None:
+    path = record.home.record / entry.path
+    if not path.exists() or sha256_of(path.read_bytes()) != entry.sha256:
+        raise UserError(
+            "A file of the record is missing or was changed after it was written.",
+            where=str(path),
+            mend="Restore it from a backup; the record is never edited by hand.",
+        )
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]], key: tuple[str, ...], build: int
+) -> None:
+    columns = _columns(connection, table)
+    texts = {name: [_text(row.get(name)) for row in rows] for name in columns if name != "since_build"}
+    frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))  # noqa: F841  (read by DuckDB)
+    named = ", ".join(
+        f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in columns.items() if name != "since_build"
+    )
+    since = f", {build} AS since_build" if "since_build" in columns else ""
+    if table not in HISTORIES and table not in {"probe_runs", "verdicts", "verdict_runs", "specifications"}:
+        same = " AND ".join(f'CAST(t."{name}" AS VARCHAR) = frame."{name}"' for name in key)
+        connection.execute(f"DELETE FROM {table} AS t USING frame WHERE {same}")
+    connection.execute(f"INSERT INTO {table} BY NAME SELECT {named}{since} FROM frame")
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | dict | list):
+        return canonical_json(value)
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _insert_measurements(connection: duckdb.DuckDBPyConnection, record: Record, files: list[tuple[str, str]]) -> None:
+    for path, sha256 in files:
+        _check_unchanged(record, Entry(os.path.relpath(record.home.root / path, record.home.record), sha256))
+    if files:
+        names = ", ".join(f'"{name}"' for name in _columns(connection, "measurements"))
+        paths = sorted(str(record.home.root / path) for path, _ in files)
+        connection.execute(
+            f"INSERT INTO measurements ({names}) SELECT {names} FROM read_parquet($paths, union_by_name = true)",
+            {"paths": paths},
+        )
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    found = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [table]
+    ).fetchall()
+    return dict(found)
+
+
+def _next_build(staged: Staged, entries: list[Entry]) -> dict[str, Any]:
+    listed = [[entry.path, entry.sha256] for entry in sorted(entries, key=lambda entry: entry.path)]
+    return {
+        "build": staged.build,
+        "built_at": now(),
+        "code_version": code_version(),
+        "n_entries": len(listed),
+        "digest": sha256_of((staged.previous_digest + canonical_json(listed)).encode()),
+        "entries": listed,
+    }
+
+
+def _note_build(connection: duckdb.DuckDBPyConnection, build: dict[str, Any]) -> None:
+    numbers = [build["build"], build["built_at"]]
+    connection.execute("INSERT INTO builds VALUES (?, ?, ?, ?)", [*numbers, build["n_entries"], build["digest"]])
+    connection.execute("DELETE FROM schema_info")
+    connection.execute(
+        "INSERT INTO schema_info VALUES (?, ?, ?, ?, ?)", [SCHEMA_VERSION, *numbers, code_version(), build["digest"]]
+    )
+
+
+# Verifying
+
+
+def table_keys(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:
+    """The columns that identify a row, by table, as their comments say (`KEY: a, b.`)."""
+    comments = connection.execute("SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal").fetchall()
+    return {table: tuple(re.split(r",\s*", re.match(r"KEY: ([^.]*)\.", comment)[1])) for table, comment in comments}  # type: ignore[index]
+
+
+def references(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, str]]:
+    """(table, column, referred table, referred column), as the columns' comments say (`-> table.column`)."""
+    rows = connection.execute(
+        "SELECT table_name, column_name, regexp_extract(comment, '-> (\\w+)\\.(\\w+)', ['t', 'c']) AS r "
+        "FROM duckdb_columns() WHERE NOT internal AND comment LIKE '%-> %' ORDER BY ALL"
+    ).fetchall()
+    return [(table, column, found["t"], found["c"]) for table, column, found in rows]
+
+
+def verify(connection: duckdb.DuckDBPyConnection, build: int | None) -> None:
+    """Checks that keys are unique and references exist; of the measurements only the build's own, if it is named.
+
+    Raises:
+        UserError: with the table and one offending row.
+    """
+    new = f"probe_run_id IN (SELECT probe_run_id FROM probe_runs WHERE since_build = {build})" if build else "TRUE"
+    for table, key in table_keys(connection).items():
+        names = ", ".join(key)
+        where = new if table == "measurements" else "TRUE"
+        twice = connection.execute(
+            f"SELECT {names} FROM {table} WHERE {where} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
+        ).fetchone()
+        if twice:
+            raise _inconsistent(f"Table {table} holds two rows for {names} = {twice}.")
+    for table, column, other, other_column in references(connection):
+        where = new if table == "measurements" else "TRUE"
+        lost = connection.execute(
+            f"SELECT DISTINCT {column} FROM {table} WHERE {where} AND {column} IS NOT NULL "
+            f"AND {column} NOT IN (SELECT {other_column} FROM {other}) LIMIT 1"
+        ).fetchone()
+        if lost:
+            raise _inconsistent(f"{table}.{column} = {lost[0]!r} has no row in {other}.")
+
+
+def _inconsistent(what: str) -> UserError:
+    return UserError(
+        f"The catalog would not be consistent, so it was not published: {what}",
+        mend="The last catalog is untouched. This is a fault of the program: please report it with this message.",
+    )

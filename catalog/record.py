@@ -1,0 +1,271 @@
+"""The record: immutable files that are the truth, from which the catalog is made and can be made again.
+
+Here: how entries are named, written and listed. An entry is one JSON file under ledger/ (facts and probe runs) or
+evaluations/ (verdicts); a probe run's values stand in one Parquet file beside it. Any number of processes write with no
+lock, since a file is written aside and then linked under a name that nobody has taken. Nothing is overwritten.
+Not here: what the rows mean (schema.sql), the one writer of the catalog (build.py).
+
+    ledger/models/pythia-70m.000001.json                 facts: rows for one or more tables, by kind, key and generation
+    ledger/probe_runs/attention.1f0c....000001.ok.json   probe runs: by probe, cache key, number and status
+    measurements/attention.1f0c....000001.parquet
+    evaluations/20261122T101500-ab12cd34.json            verdicts of all claims on the evidence of one build
+    builds/000001.json                                   what each publication of the catalog added
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from catalog.errors import UserError
+from catalog.home import Home
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SCHEMA_VERSION = 1
+STATUSES = ("ok", "failed", "not_applicable")
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the record: its path relative to the record folder, and the sha256 of its bytes."""
+
+    path: str
+    sha256: str
+
+
+def now() -> str:
+    """The time, UTC, as the record writes it: seconds, no zone."""
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def canonical_json(content: Any) -> str:
+    """JSON with sorted keys and no spaces; dates as ISO text. Equal content, equal text."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, (date, datetime)):
+            return value.isoformat()
+        raise TypeError(f"{type(value).__name__} has no place in the record")
+
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=plain)
+
+
+def sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextmanager
+def told_plainly(path: Path) -> Iterator[None]:
+    """Turns what the disk refuses while writing `path` into one message.
+
+    Raises:
+        UserError: no space, no permission, a read-only disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise UserError(
+                "The disk is full.",
+                where=str(path),
+                mend="Free some space (`status --disk` shows what is held) and run the same command again: "
+                "what was finished is kept, and only the rest is done.",
+            ) from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise UserError(
+                f"The file can't be written: {error.strerror}.",
+                where=str(path),
+                mend="Give yourself the right to write there.",
+            ) from error
+        raise
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Writes a file whole or not at all; False where the name is taken (the file there is left as it is)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name[:80]}.{uuid.uuid4().hex}.part")
+    try:
+        with told_plainly(path):
+            with aside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(aside, path)
+            except FileExistsError:
+                return False
+    finally:
+        aside.unlink(missing_ok=True)
+    return True
+
+
+class Record:
+    """The record of one home."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    # Facts
+
+    def put(self, kind: str, key: str, rows: Mapping[str, Iterable[Row]]) -> bool:
+        """Records facts about one thing, unless its latest entry says the same.
+
+        Args:
+            kind: what the thing is: models, training_runs, checkpoints, claims, ...
+            key: its id.
+            rows: rows by catalog table, without since_build. A later entry of the same kind and key replaces the
+                rows of an earlier one where a table shows the current state (build.HISTORIES lists the others).
+
+        Returns:
+            Whether something new was recorded.
+        """
+        tables = {table: [dict(row) for row in content] for table, content in rows.items()}
+        text = canonical_json({"kind": kind, "key": key, "rows": tables})
+        folder = self.home.ledger / kind
+        stem = quote(key, safe="@")
+        while True:
+            generation = _latest(folder, stem)
+            if generation and (folder / f"{stem}.{generation:06}.json").read_text(encoding="utf-8") == text:
+                return False
+            if write_new(folder / f"{stem}.{generation + 1:06}.json", text.encode()):
+                return True
+
+    def latest(self, kind: str, key: str) -> dict[str, list[dict[str, Any]]] | None:
+        """The rows by table of a thing's latest entry."""
+        folder, stem = self.home.ledger / kind, quote(key, safe="@")
+        generation = _latest(folder, stem)
+        return self.read(folder / f"{stem}.{generation:06}.json")["rows"] if generation else None
+
+    # Probe runs
+
+    def finished(self) -> dict[str, str]:
+        """Status (ok, not_applicable) by `probe.cache key` of every probe run that need not be done again.
+
+        Read from file names alone, so that planning stays fast with many entries.
+        """
+        found: dict[str, str] = {}
+        for name in _names(self.home.ledger / "probe_runs"):
+            identity, _, status = name.removesuffix(".json").rsplit(".", 2)
+            if status != "failed":
+                found[identity] = status
+        return found
+
+    def put_probe_run(self, row: Row, measurements: pl.DataFrame | None) -> str:
+        """Records one execution of a probe: its values first, then the entry that makes them count.
+
+        Args:
+            row: columns of catalog table probe_runs, without those that are set here (probe_run_id, recorded_at, path,
+                file_sha256, n_rows) and since_build.
+            measurements: columns of catalog table measurements without probe_run_id and checkpoint_id.
+
+        Returns:
+            The probe_run_id.
+        """
+        number = 1
+        while True:
+            probe_run_id = f"{row['probe']}.{row['cache_key']}.{number:06}"
+            entry = {**row, "probe_run_id": probe_run_id, "recorded_at": now()}
+            if self._is_free(probe_run_id) and self._put_values(entry, measurements):
+                text = canonical_json({"kind": "probe_runs", "key": probe_run_id, "rows": {"probe_runs": [entry]}})
+                if write_new(self.home.ledger / "probe_runs" / f"{probe_run_id}.{row['status']}.json", text.encode()):
+                    return probe_run_id
+            number += 1
+
+    def _is_free(self, probe_run_id: str) -> bool:
+        folder = self.home.ledger / "probe_runs"
+        return not any((folder / f"{probe_run_id}.{status}.json").exists() for status in STATUSES)
+
+    def _put_values(self, entry: dict[str, Any], values: pl.DataFrame | None) -> bool:
+        """Writes the values and completes the entry with path, sha256 and rows; False where the name is taken."""
+        entry |= {"path": None, "file_sha256": None, "n_rows": 0}
+        if values is None or values.is_empty():
+            return True
+        import polars as pl
+
+        named = values.with_columns(
+            probe_run_id=pl.lit(entry["probe_run_id"]), checkpoint_id=pl.lit(entry["checkpoint_id"])
+        )
+        buffer = io.BytesIO()
+        named.write_parquet(buffer, compression="zstd")
+        path = self.home.measurements / f"{entry['probe_run_id']}.parquet"
+        entry |= {"path": self.home.relative(path), "file_sha256": sha256_of(buffer.getvalue()), "n_rows": named.height}
+        return write_new(path, buffer.getvalue())
+
+    # Evaluations
+
+    def put_evaluation(self, evaluation: Row, rows: Mapping[str, Iterable[Row]]) -> None:
+        """Records one deciding of the claims: its row, and those of verdicts, verdict_runs and specifications."""
+        key = evaluation["evaluation_id"]
+        tables = {
+            "evaluations": [dict(evaluation)],
+            **{table: [dict(r) for r in content] for table, content in rows.items()},
+        }
+        text = canonical_json({"kind": "evaluations", "key": key, "rows": tables})
+        if not write_new(self.home.evaluations / f"{key}.json", text.encode()):
+            raise UserError(
+                f"There is an evaluation {key} already.", where=str(self.home.evaluations), mend="Publish again."
+            )
+
+    # Entries and builds
+
+    def paths(self) -> list[str]:
+        """All entries, by path relative to the record folder, sorted."""
+        found = [f"ledger/{kind.name}/{name}" for kind in sorted(self.home.ledger.glob("*")) for name in _names(kind)]
+        return sorted(found + [f"evaluations/{name}" for name in _names(self.home.evaluations)])
+
+    def read(self, path: str | Path) -> dict[str, Any]:
+        """The content of an entry.
+
+        Raises:
+            UserError: the file is not the JSON that was written.
+        """
+        file = self.home.record / path
+        try:
+            return json.loads(file.read_bytes())
+        except (ValueError, OSError) as error:
+            raise UserError(
+                f"An entry of the record can't be read: {error}",
+                where=str(file),
+                mend="Restore the file from a backup.",
+            ) from None
+
+    def entry(self, path: str) -> Entry:
+        return Entry(path, sha256_of((self.home.record / path).read_bytes()))
+
+    def builds(self) -> list[dict[str, Any]]:
+        """All builds in order: build, built_at, code_version, n_entries, digest, entries [[path, sha256], ...]."""
+        return [self.read(Path("builds") / name) for name in _names(self.home.builds)]
+
+    def put_build(self, build: Row) -> None:
+        """Appends a build; it exists from now on, whatever happens to the catalog file."""
+        path = self.home.builds / f"{build['build']:06}.json"
+        if not write_new(path, canonical_json(build).encode()):
+            raise UserError("Another publication finished first.", where=str(path), mend="Publish again.")
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if name.endswith(".json") and not name.startswith("."))
+    except FileNotFoundError:
+        return []
+
+
+def _latest(folder: Path, stem: str) -> int:
+    """The highest generation of a key, 0 where there is none; generations have no gaps."""
+    generation = 0
+    while (folder / f"{stem}.{generation + 1:06}.json").exists():
+        generation += 1
+    return generation

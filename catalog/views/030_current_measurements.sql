@@ -1,0 +1,17 @@
+-- The values of the probe runs that count now, with what they are about.
+CREATE VIEW current_measurements AS
+SELECT
+    m.checkpoint_id, c.run_id, r.model_id, f.family_id, f.role, c.label, c.step, c.tokens_seen, c.is_final,
+    m.variant_id, m.metric_id, v.parameters, m.layer, m.head, m.sender_layer, m.sender_head, m.stratum,
+    m.value, m.value_a, m.value_b, m.chance,
+    CASE WHEN t.has_excess THEN (m.value - m.chance) / (1 - m.chance) END AS excess,
+    m.standard_error, m.n, m.probe_run_id, p.probe, p.provenance, p.source_id, p.dtype, p.since_build
+FROM measurements AS m
+JOIN current_probe_runs AS p ON p.probe_run_id = m.probe_run_id
+JOIN checkpoints AS c ON c.checkpoint_id = m.checkpoint_id
+JOIN training_runs AS r ON r.run_id = c.run_id
+JOIN models AS o ON o.model_id = r.model_id
+JOIN families AS f ON f.family_id = o.family_id
+JOIN metric_variants AS v ON v.variant_id = m.variant_id
+JOIN metrics AS t ON t.metric_id = m.metric_id;
+COMMENT ON VIEW current_measurements IS 'Values that count now, measured and published side by side, suspect ones included, with run, model and family. excess = (value - chance)/(1 - chance).';

@@ -1,0 +1,23 @@
+-- The only view that claims read.
+CREATE VIEW evidence AS
+WITH ranked AS (
+    SELECT probe_run_id, variant_id, checkpoint_id
+    FROM (
+        SELECT DISTINCT m.probe_run_id, m.variant_id, m.checkpoint_id, p.provenance, p.dtype, p.since_build
+        FROM measurements AS m
+        JOIN current_probe_runs AS p ON p.probe_run_id = m.probe_run_id
+        WHERE p.probe_run_id NOT IN (SELECT probe_run_id FROM advised_probe_runs WHERE suspect)
+    )
+    QUALIFY row_number() OVER (
+        PARTITION BY checkpoint_id, variant_id
+        ORDER BY provenance = 'measured' DESC, dtype = 'float32' DESC NULLS LAST, since_build DESC, probe_run_id DESC
+    ) = 1
+)
+SELECT
+    e.checkpoint_id, e.run_id, e.model_id, e.family_id, e.role, e.label, e.step, e.tokens_seen, e.is_final,
+    e.variant_id, e.metric_id, e.parameters, e.layer, e.head, e.stratum,
+    e.value, e.value_a, e.value_b, e.chance, e.excess, e.standard_error, e.n,
+    e.probe_run_id, e.provenance, e.source_id, e.dtype
+FROM current_measurements AS e
+JOIN ranked USING (probe_run_id, variant_id, checkpoint_id);
+COMMENT ON VIEW evidence IS 'One row per checkpoint, variant, layer, head and stratum: measured before published, float32 first, suspect left out. The only view that claims read.';

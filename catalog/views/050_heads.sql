@@ -1,0 +1,58 @@
+-- Scores of heads, the best head of each checkpoint, and how a training run develops.
+CREATE VIEW head_scores AS
+SELECT
+    family_id, model_id, run_id, checkpoint_id, step, tokens_seen, is_final, metric_id, variant_id, layer, head,
+    value, chance, excess, standard_error, n, provenance, source_id
+FROM evidence
+WHERE head IS NOT NULL AND stratum = '';
+COMMENT ON VIEW head_scores IS 'Every head''s score on every head metric, at every checkpoint.';
+
+CREATE VIEW best_heads AS
+SELECT
+    family_id, model_id, run_id, checkpoint_id, step, tokens_seen, is_final, metric_id, variant_id, layer, head,
+    value, chance, excess, standard_error,
+    value - lead(value) OVER of_checkpoint AS margin, count(*) OVER (PARTITION BY checkpoint_id, variant_id) AS n_heads,
+    provenance, source_id
+FROM head_scores
+WINDOW of_checkpoint AS (PARTITION BY checkpoint_id, variant_id ORDER BY value DESC, layer, head)
+QUALIFY row_number() OVER of_checkpoint = 1;
+COMMENT ON VIEW best_heads IS 'The head with the highest score per checkpoint and variant, and its margin over the second. A maximum grows with the number of heads: read it beside step 0.';
+
+CREATE VIEW trajectories AS
+SELECT
+    h.family_id, h.model_id, h.run_id, h.checkpoint_id, h.step, h.tokens_seen, h.metric_id, h.variant_id,
+    max(h.value) AS best_value, max(h.excess) AS best_excess, avg(h.value) AS mean_value, any_value(h.chance) AS chance,
+    count(*) FILTER (WHERE h.excess > 0.3) AS n_heads_above, count(*) AS n_heads, any_value(h.provenance) AS provenance
+FROM head_scores AS h
+WHERE h.step IS NOT NULL
+GROUP BY ALL;
+COMMENT ON VIEW trajectories IS 'Per checkpoint and variant: best, mean and number of heads above an excess of .3. One line per training run when drawn over step.';
+
+CREATE VIEW onsets AS
+WITH steps AS (
+    SELECT
+        family_id, model_id, run_id, metric_id, variant_id, step, tokens_seen, provenance,
+        best_excess > 0.3 AS past,
+        lead(best_excess > 0.3) OVER w AS still_past,
+        lag(step) OVER w AS previous_step,
+        lag(tokens_seen) OVER w AS previous_tokens
+    FROM trajectories
+    WHERE best_excess IS NOT NULL
+    WINDOW w AS (PARTITION BY run_id, variant_id ORDER BY step)
+)
+SELECT
+    family_id, model_id, run_id, metric_id, variant_id, 0.3 AS threshold,
+    arg_min(previous_step, step) FILTER (WHERE past AND coalesce(still_past, TRUE)) AS after_step,
+    min(step) FILTER (WHERE past AND coalesce(still_past, TRUE)) AS by_step,
+    arg_min(previous_tokens, step) FILTER (WHERE past AND coalesce(still_past, TRUE)) AS after_tokens,
+    min(tokens_seen) FILTER (WHERE past AND coalesce(still_past, TRUE)) AS by_tokens,
+    CASE
+        WHEN NOT bool_or(past AND coalesce(still_past, TRUE)) THEN 'never'
+        WHEN arg_min(still_past IS NULL, step) FILTER (WHERE past AND coalesce(still_past, TRUE)) THEN 'unconfirmed'
+        WHEN min(step) = min(step) FILTER (WHERE past AND coalesce(still_past, TRUE)) THEN 'before the first checkpoint'
+        ELSE 'observed'
+    END AS status,
+    any_value(provenance) AS provenance
+FROM steps
+GROUP BY ALL;
+COMMENT ON VIEW onsets IS 'When the best head''s excess passed .3 and stayed past at the next checkpoint: after after_step, by by_step. An onset is an interval; never = not within the run.';
