@@ -1,9 +1,9 @@
 """The one writer of catalog.duckdb: builds it aside from the record, verifies it, swaps it in.
 
 A publication has three steps, under one lock: `stage` (a copy of the last catalog plus what it lacks), then whatever
-the caller decides on the staged evidence, then `finish` (adds the evaluations, verifies, appends the build to the record,
-swaps). The build is appended before the swap: where a process dies between them, the next publication finds the catalog
-behind the record and replays it. A rebuild replays verdicts, it never decides anew.
+the caller decides on the staged evidence, then `finish` (adds the evaluations, verifies, appends the build to the
+record, swaps). The build is appended before the swap: where a process dies between them, the next publication finds
+the catalog behind the record and replays it. A rebuild replays verdicts, it never decides anew.
 Not here: deciding (assets/claims), what the tables are (schema.sql, views/).
 """
 

@@ -66,8 +66,8 @@ def put_checkpoint(to: Record, step: int, weights: str) -> None:
 def put_probe_run(to: Record, step: int, value: float, key: str, **changes: Any) -> str:
     row = {
         "checkpoint_id": f"fam-1-seed0@step{step}", "weights_sha256": "w" * 64, "probe": "attention",
-        "probe_version": 1, "parameters": "{}", "provenance": "measured", "source_id": "moving-target", "status": "ok", "dtype": "float32",
-        "cache_key": key, **changes,
+        "probe_version": 1, "parameters": "{}", "provenance": "measured", "source_id": "moving-target",
+        "status": "ok", "dtype": "float32", "cache_key": key, **changes,
     }  # fmt: skip
     values = pl.DataFrame(
         {
