@@ -20,7 +20,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.probes.registry import Measurement, Metric
+from assets.probes.registry import Measurement, Metric, Parameters
 from assets.published import ImportedCheckpoint
 from catalog.errors import UserError
 
@@ -44,7 +44,7 @@ COLUMNS: dict[str, Any] = {
 TOKENS_PER_STEP = 2_097_152
 FINAL_STEP = 143_000
 SENTENCES = 666
-PARAMETERS = {"corpus": "natural-stories+dundee", "bos": False}
+PARAMETERS: Parameters = {"corpus": "natural-stories+dundee", "bos": False}
 UNIFORM_PREVIOUS = 0.126
 UNIFORM_FIRST = 0.166
 """What uniform attention gives on the 666 sentences, to the three digits known of it: lengths are not published by
