@@ -1,0 +1,135 @@
+"""The attention function that models are switched to while they are measured.
+
+transformers hands it the rotated queries, keys and values of every layer in one shape, whatever the architecture. It
+returns what attention always returns, and beside it records scores of a plan's readouts. Here: the registered function
+and the switch. Not here: the arithmetic (paths.py), and passes over many sequences (read.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.masking_utils import sdpa_mask
+from transformers.utils import logging
+
+from assets.models.engine.mask import Mask
+from assets.models.engine.paths import by_blocks, by_kernel
+from assets.models.engine.readouts import Plan
+
+Path = Literal["kernel", "blocks", "eager"]
+
+IMPLEMENTATION = "moving_target"
+"""The registered name. transformers would look for a compiled kernel if it held "flash"."""
+
+WITHOUT_EFFECT = {"dropout", "sliding_window", "position_ids"}
+"""Further arguments that change nothing: evaluation drops nothing, the mask holds the window, rotation is done."""
+
+
+class UnreadableError(Exception):
+    """The model attends in a way that this function does not know, though its own eager code does."""
+
+
+@dataclass(frozen=True)
+class LayerReading:
+    """One layer of one forward pass; scores (sequences, heads, readouts), chance by readout, see paths.py, mask.py."""
+
+    path: Path
+    scores: torch.Tensor
+    chance: list[float | None]
+    row_sum_error: float
+
+
+@dataclass
+class Recorder:
+    """What to read in one forward pass, and what was read, by layer. `portable` takes blocks everywhere."""
+
+    plan: Plan
+    portable: bool = False
+    layers: dict[int, LayerReading] = field(default_factory=dict)
+    _masks: dict[int, Mask] = field(default_factory=dict)
+
+    def mask(self, given: torch.Tensor | None, n_tokens: int) -> Mask:
+        """Layers share masks: each is examined once, and kept, so that no other can have its id."""
+        if id(given) not in self._masks:
+            self._masks[id(given)] = Mask(given, n_tokens, self.plan)
+        return self._masks[id(given)]
+
+
+_recorder: ContextVar[Recorder] = ContextVar("recorder")
+
+
+@contextmanager
+def recording(recorder: Recorder) -> Iterator[None]:
+    """Forward passes within, of a model that is `switched` to IMPLEMENTATION, fill the recorder."""
+    token = _recorder.set(recorder)
+    try:
+        yield
+    finally:
+        _recorder.reset(token)
+
+
+@contextmanager
+def switched(model: PreTrainedModel, implementation: str) -> Iterator[bool]:
+    """Whether the model attends by this implementation within; its own is restored afterwards."""
+    previous, verbosity = model.config._attn_implementation, logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        model.set_attn_implementation(implementation)
+        yield model.config._attn_implementation == implementation
+    finally:
+        model.set_attn_implementation(previous)
+        logging.set_verbosity(verbosity)
+
+
+def attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    softcap: float | None = None,
+    s_aux: torch.Tensor | None = None,
+    is_causal: bool | None = None,
+    **others: Any,
+) -> tuple[torch.Tensor, None]:
+    """transformers' attention function: the output (sequences, tokens, heads, d_value), and no weights.
+
+    Raises:
+        UnreadableError: the layer is not one causal self-attention, or passes arguments whose meaning is unknown.
+    """
+    recorder, layer = _recorder.get(), getattr(module, "layer_idx", None)
+    unknown = {name for name, given in others.items() if isinstance(given, torch.Tensor | float)} - WITHOUT_EFFECT
+    if unknown:
+        raise UnreadableError(f"arguments {', '.join(sorted(unknown))}")
+    causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    if layer is None or layer in recorder.layers or query.shape[2] != key.shape[2]:
+        raise UnreadableError("not one self-attention a layer")
+    if attention_mask is None and not causal:
+        raise UnreadableError("not causal")
+
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    mask = recorder.mask(attention_mask, query.shape[2])
+    plain = attention_mask is None and softcap is None and s_aux is None
+    if plain and not recorder.portable and _kernel_takes(query, value):
+        path: Path = "kernel"
+        attended = by_kernel(query, key, value, scale, recorder.plan, checked=layer % len(query))
+    else:
+        path = "blocks"
+        attended = by_blocks(query, key, value, scale, recorder.plan, mask, softcap, s_aux)
+    recorder.layers[layer] = LayerReading(path, attended.scores, mask.chance, attended.row_sum_error)
+    return attended.output, None
+
+
+def _kernel_takes(query: torch.Tensor, value: torch.Tensor) -> bool:
+    return query.device.type == "cpu" and query.dtype == torch.float32 and query.shape[-1] == value.shape[-1]
+
+
+AttentionInterface.register(IMPLEMENTATION, attend)
+AttentionMaskInterface.register(IMPLEMENTATION, sdpa_mask)

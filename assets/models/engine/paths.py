@@ -1,0 +1,117 @@
+"""Two ways to attend and to read probabilities on the way, neither of which holds a layer's full matrix.
+
+- by_kernel: PyTorch's fused CPU kernel returns the logarithm of each row's normaliser beside the output, so that a
+  probability is exp(scale * q.k - logsumexp), computed at the wanted pairs alone. Plain causal attention.
+- by_blocks: an exact softmax of some rows at a time. Everything: windows and other masks, soft caps, learned sinks.
+
+Shapes: query (sequences, heads, tokens, d_head); key and value the same with key heads, each of which serves
+heads / key heads neighbouring query heads. Here: arithmetic on one layer. Not here: which path is taken (attend.py).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from assets.models.engine.mask import Mask
+from assets.models.engine.readouts import Plan
+
+CACHE_BYTES = 2**22
+"""What intermediate arrays aim at, so that they stay in a processor's cache."""
+
+MIN_ROWS, MAX_ROWS = 32, 256
+"""Of a block: fewer starve the matrix product, more waste work on masked keys."""
+
+
+class Attended(NamedTuple):
+    """Attributes:
+    output: (sequences, tokens, heads, d_value).
+    scores: float32 (sequences, heads, readouts).
+    row_sum_error: largest deviation of a checked row's sum from one, a learned sink's share included.
+    """
+
+    output: torch.Tensor
+    scores: torch.Tensor
+    row_sum_error: float
+
+
+def by_kernel(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, plan: Plan, checked: int
+) -> Attended:
+    """Causal attention of float32 tensors on a CPU. Checks the sum of the last row of sequence number `checked`."""
+    output, logsumexp = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        query, key, value, 0.0, True, scale=scale
+    )
+    n_sequences, n_heads, _, d_head = query.shape
+    grouped = (key.shape[1], -1)
+    queries = query.transpose(1, 2).unflatten(2, grouped)
+    keys = key.transpose(1, 2).unsqueeze(3)
+    normalisers = logsumexp.transpose(1, 2)
+
+    scores = query.new_zeros(n_sequences, n_heads, len(plan.names))
+    n_pairs = max(1, CACHE_BYTES // (4 * n_sequences * n_heads * d_head))
+    for at_query, at_key, weights in plan.split(n_pairs):
+        logits = (queries[:, at_query] * keys[:, at_key]).sum(-1).flatten(2)
+        scores += torch.exp(scale * logits - normalisers[:, at_query]).transpose(1, 2) @ weights
+
+    logits = query[checked, :, -1].unflatten(0, grouped) @ key[checked].transpose(1, 2)
+    sums = torch.exp(scale * logits.flatten(0, 1) - logsumexp[checked, :, -1:]).sum(-1)
+    return Attended(output.transpose(1, 2), scores, (sums - 1).abs().max().item())
+
+
+def by_blocks(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    scale: float,
+    plan: Plan,
+    mask: Mask,
+    softcap: float | None = None,
+    sinks: torch.Tensor | None = None,
+) -> Attended:
+    """Attention under any mask; checks the sum of every row.
+
+    Args:
+        softcap: logits become softcap * tanh(logits / softcap).
+        sinks: (heads,), a learned logit that takes a share of each row and attends to nothing.
+    """
+    n_sequences, n_heads, n_tokens, _ = query.shape
+    grouped = (key.shape[1], -1)
+    queries, keys, values = (query * scale).unflatten(1, grouped), key.contiguous(), value.contiguous()
+    output = value.new_empty(n_sequences, n_tokens, n_heads, value.shape[-1])
+    scores = torch.zeros(n_sequences, n_heads, len(plan.names), device=query.device)
+    errors = []
+
+    n_rows = min(max(MIN_ROWS, CACHE_BYTES // (4 * n_sequences * n_heads * n_tokens)), MAX_ROWS)
+    for start in range(0, n_tokens, n_rows):
+        end = min(start + n_rows, n_tokens)
+        low, high = mask.span(start, end)
+        logits = (queries[:, :, :, start:end].flatten(2, 3) @ keys[:, :, low:high].transpose(2, 3)).float()
+        logits = logits.view(n_sequences, n_heads, end - start, high - low)
+        if softcap is not None:
+            logits = logits.div_(softcap).tanh_().mul_(softcap)
+        mask.hide(logits, start, low)
+        if sinks is not None:
+            logits = torch.cat([logits, sinks.float().view(1, -1, 1, 1).expand(*logits.shape[:3], 1)], dim=-1)
+        probabilities = torch.softmax(logits, dim=-1)
+        errors.append((probabilities.sum(-1) - 1).abs().max())
+        probabilities = probabilities[..., : high - low]
+        output[:, start:end] = _mix(probabilities, values[:, :, low:high])
+        scores += _read(probabilities, plan, start, end, low)
+    return Attended(output, scores, torch.stack(errors).max().item())
+
+
+def _mix(probabilities: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Values (sequences, key heads, keys, d) weighted by each row: (sequences, rows, heads, d)."""
+    n_rows = probabilities.shape[2]
+    grouped = probabilities.to(values.dtype).unflatten(1, (values.shape[1], -1)).flatten(2, 3)
+    return (grouped @ values).unflatten(2, (-1, n_rows)).flatten(1, 2).transpose(1, 2)
+
+
+def _read(probabilities: torch.Tensor, plan: Plan, start: int, end: int, low: int) -> torch.Tensor:
+    """What rows [start, end) with keys from low add to the scores; keys outside have probability 0."""
+    pairs = plan.of_rows(start, end)
+    queries, keys = plan.queries[pairs] - start, plan.keys[pairs] - low
+    within = (keys >= 0) & (keys < probabilities.shape[3])
+    return probabilities[:, :, queries[within], keys[within]] @ plan.weights[pairs][within]

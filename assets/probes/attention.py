@@ -1,0 +1,184 @@
+"""Probe `attention`: what heads look at on random tokens, repeated and not.
+
+One forward pass a batch and input serves all metrics. Each metric is a set of (query, key) positions; in the matrices
+here wanted[i, j] says that A[i, j], the attention of query i to key j, counts. Not here: what the model predicts
+(repeats.py), how attention is read (assets/models/engine).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assets.probes.inputs import Kind, Shape, sample, size_for
+from assets.probes.registry import Measurement, Metric, NotApplicable, Parameters, Result
+from assets.probes.samples import over_sequences, refuse_nan
+
+if TYPE_CHECKING:
+    from assets.models.engine.loaded import LoadedModel
+    from assets.models.engine.read import AttentionReading
+    from assets.models.engine.readouts import Readout
+
+OFFSETS = range(-3, 4)
+OLSSON = "Olsson et al. 2022, In-context Learning and Induction Heads, arXiv:2209.11895"
+UNIFORM = "Mean over queries of (wanted keys that the query can see) / (keys that it can see), by the layer's own mask."
+
+
+def _metric(metric_id: str, construct: str, citation: str, definition: str) -> Metric:
+    return Metric(
+        metric_id,
+        construct=construct,
+        method="attention",
+        grain="head",
+        unit="probability",
+        definition=definition,
+        citation=citation,
+        lower=0.0,
+        upper=1.0,
+        has_excess=True,
+        chance_rule=UNIFORM,
+    )
+
+
+METRICS = (
+    _metric(
+        "prefix_matching",
+        "induction",
+        OLSSON,
+        "On repeated random tokens x: for each query i in repeats 2..m, the sum over earlier j with x[j-1] = x[i] of "
+        "A[i,j]; mean over queries, then sequences.",
+    ),
+    _metric(
+        "prefix_matching_placebo",
+        "induction",
+        "This project",
+        "A[i,j] at the positions of prefix_matching on random tokens without any repeat. A head that looks a fixed "
+        "distance back scores the same on both: induction is prefix_matching minus this, per head.",
+    ),
+    _metric(
+        "offset_profile",
+        "induction",
+        "This project",
+        "prefix_matching with the wanted keys moved by the offset in the stratum, -3 to 3; queries whose moved key "
+        "would lie before the first random token or after the query are left out. Shows heads that solve the task one "
+        "position off.",
+    ),
+    _metric(
+        "previous_token",
+        "previous_token",
+        "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits; first position left out",
+        "On distinct random tokens: mean over i >= 2 of A[i,i-1]; at i = 1 the previous token is also the first.",
+    ),
+    _metric(
+        "duplicate_token",
+        "duplicate_token",
+        "Wang et al. 2022, Interpretability in the Wild, arXiv:2211.00593",
+        "On repeated random tokens x: for each i with an earlier equal token, the sum over j < i with x[j] = x[i] of "
+        "A[i,j]; mean over queries, then sequences.",
+    ),
+    _metric(
+        "first_token",
+        "sink",
+        "Xiao et al. 2023, Efficient Streaming Language Models with Attention Sinks, arXiv:2309.17453",
+        "On distinct random tokens: mean over i >= 1 of A[i,0]; position 0 is the BOS token where the model adds one.",
+    ),
+    _metric("self_attention", "self_attention", "This project", "On distinct random tokens: mean over i of A[i,i]."),
+)
+
+
+class AttentionProbe:
+    """See assets/probes/registry.py, Probe."""
+
+    name = "attention"
+    version = 1
+    metrics = METRICS
+    cost = "Two forward passes of the model's body a sequence, without the language-model head."
+
+    def parameters(self, role: str) -> Parameters:
+        return size_for(role)
+
+    def measure(self, model: LoadedModel, parameters: Parameters, sample_seed: int) -> Result:
+        from assets.models.engine.read import NoAttentionError, read_attention
+
+        shape = Shape.of(parameters)
+        try:
+            readings = {
+                kind: read_attention(model, sample(model, kind, shape, sample_seed), readouts(shape, model.adds_bos))
+                for kind, readouts in READOUTS.items()
+            }
+        except NoAttentionError as error:
+            raise NotApplicable(str(error)) from None
+        return Result(
+            [found for reading in readings.values() for found in _measurements(reading, shape, model)],
+            readings["repeated"].implementation,
+            {"row_sum_error": max(reading.row_sum_error for reading in readings.values())},
+        )
+
+
+def repeated_readouts(shape: Shape, bos: bool) -> dict[str, Readout]:
+    """What is read on repeated tokens, by metric and stratum, joined by a space."""
+    tokens = np.concatenate([[-1] * bos, np.tile(np.arange(shape.n), shape.m)])
+    same = tokens[:, None] == tokens[None, :]
+    earlier = np.tri(len(tokens), k=-1, dtype=bool)
+    prefix = _moved(same, 1) & earlier
+    seen = np.tri(len(tokens), dtype=bool) & (tokens >= 0)
+    return {
+        "prefix_matching": np.nonzero(prefix),
+        "duplicate_token": np.nonzero(same & earlier),
+        **{f"offset_profile offset={offset}": np.nonzero(_moved(prefix, offset) & seen) for offset in OFFSETS},
+    }
+
+
+def distinct_readouts(shape: Shape, bos: bool) -> dict[str, Readout]:
+    """What is read on distinct tokens, by metric."""
+    position = np.arange(bos + shape.m * shape.n)
+    query, key = position[:, None], position[None, :]
+    return {
+        "prefix_matching_placebo": repeated_readouts(shape, bos)["prefix_matching"],
+        "previous_token": np.nonzero((key == query - 1) & (query >= 2)),
+        "first_token": np.nonzero((key == 0) & (query >= 1)),
+        "self_attention": np.nonzero(key == query),
+    }
+
+
+READOUTS: dict[Kind, Callable[[Shape, bool], dict[str, Readout]]] = {
+    "repeated": repeated_readouts,
+    "distinct": distinct_readouts,
+}
+
+
+def _moved(wanted: np.ndarray, offset: int) -> np.ndarray:
+    """The same queries with each key moved by the offset; keys that leave the input are dropped."""
+    moved = np.zeros_like(wanted)
+    query, key = np.nonzero(wanted)
+    within = (key + offset >= 0) & (key + offset < wanted.shape[1])
+    moved[query[within], key[within] + offset] = True
+    return moved
+
+
+def _variant(metric_id: str, shape: Shape, bos: bool) -> Parameters:
+    if metric_id in {"previous_token", "first_token", "self_attention"}:
+        return {"input": "distinct", "n": shape.n, "bos": bos}
+    kind = "distinct" if metric_id == "prefix_matching_placebo" else "repeated"
+    return {"input": kind, "n": shape.n, "m": shape.m, "bos": bos}
+
+
+def _measurements(reading: AttentionReading, shape: Shape, model: LoadedModel) -> Iterator[Measurement]:
+    """One a layer, head, metric and stratum.
+
+    Raises:
+        UserError: the model yields NaN.
+    """
+    for (layer, name), score in reading.scores.items():
+        metric_id, _, stratum = name.partition(" ")
+        refuse_nan(score.values, f"attention probabilities of layer {layer} ({metric_id})", model.checkpoint_id)
+        parameters = _variant(metric_id, shape, model.adds_bos)
+        for head, summary in enumerate(over_sequences(score.values)):
+            yield Measurement(
+                metric_id, parameters, layer=layer, head=head, stratum=stratum, chance=score.chance, **summary
+            )
+
+
+PROBE = AttentionProbe()
