@@ -90,7 +90,8 @@ class OnsetInterval:
     @property
     def steps(self) -> str:
         """`(256, 512]`, with an open end as `...`."""
-        return f"({'...' if self.step_low is None else self.step_low}, {self.step_high or '...'}]"
+        low, high = ("..." if end is None else str(end) for end in (self.step_low, self.step_high))
+        return f"({low}, {high}]"
 
     def ends_before(self, other: OnsetInterval) -> bool:
         """Whether all of this interval lies before all of the other, by steps."""
