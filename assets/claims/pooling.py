@@ -142,7 +142,7 @@ def random_effects(values: Sequence[float], variances: Sequence[float], confiden
     """Random-effects mean: tau^2 by REML, interval by Hartung and Knapp (2001) with k - 1 degrees of freedom.
 
     Where Cochran's Q is below k - 1 the interval is not shorter than the fixed-effect one. The prediction interval is
-    mean +- t(k-1) sqrt(tau^2 + se^2).
+    mean +- t(k-1) sqrt(tau^2 + se^2), and not shorter than the confidence interval.
     """
     y, v = finite(values), finite(variances)
     if y.size != v.size or (v <= 0).any():
@@ -162,7 +162,7 @@ def random_effects(values: Sequence[float], variances: Sequence[float], confiden
     fixed = float(stats.norm.ppf((1 + confidence) / 2)) / math.sqrt(float((1 / v).sum()))
     if q < k - 1 and fixed > half:
         half, reason = fixed, "units differ less than their standard errors: fixed-effect width"
-    reach = t * math.sqrt(tau2 + se**2)
+    reach = max(t * math.sqrt(tau2 + se**2), half)
     return Pooled(
         Interval(mean, mean - half, mean + half, k, method, confidence, reason),
         Interval(mean, mean - reach, mean + reach, k, f"prediction interval, {method}", confidence),

@@ -171,8 +171,8 @@ def trajectories(
             step=run["step"].to_numpy().astype(np.int64),
             tokens=run["tokens_seen"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
             value=run["value"].to_numpy(),
-            layer=run["layer"].to_numpy() if single else none,
-            head=run["head"].to_numpy() if single else none,
+            layer=run["layer"].fill_null(-1).to_numpy().astype(np.int64) if single else none,
+            head=run["head"].fill_null(-1).to_numpy().astype(np.int64) if single else none,
         )
     return found
 

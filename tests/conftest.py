@@ -1,0 +1,85 @@
+"""The published data of Trott (2025), read from a clone beside the project; never part of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from assets.probes.registry import canonical, variant_id
+from assets.published import ImportedCheckpoint, importer_named
+from assets.study import load_family
+
+VARIABLE = "MOVING_TARGET_TROTT2025"
+
+
+@pytest.fixture(scope="session")
+def trott2025_folder() -> Path:
+    beside = Path(__file__).parents[2] / "shared" / "data" / "trott2025"
+    folder = Path(os.environ.get(VARIABLE, beside))
+    if not folder.is_dir():
+        pytest.skip(f"needs a clone of seantrott/mechinterp_generalizability, its path in {VARIABLE}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trott2025(trott2025_folder: Path) -> list[ImportedCheckpoint]:
+    """All 576 checkpoints."""
+    return list(importer_named("trott2025").read(trott2025_folder))
+
+
+@pytest.fixture(scope="session")
+def published(trott2025: list[ImportedCheckpoint]) -> pl.DataFrame:
+    """Rows of the view `evidence` for previous_token_all, as the catalog gives them."""
+    return evidence_of(trott2025, "previous_token_all")
+
+
+@pytest.fixture(scope="session")
+def pythia_models() -> pl.DataFrame:
+    """model_id, n_params and n_layers, as the family file states them."""
+    return pl.DataFrame([{"model_id": m.model_id, **m.design} for m in load_family("pythia").models])
+
+
+@pytest.fixture(scope="session")
+def pythia_runs(trott2025: list[ImportedCheckpoint]) -> pl.DataFrame:
+    """run_id, model_id and seed."""
+    return pl.DataFrame({(c.run_id, c.model_id, c.seed) for c in trott2025}, schema=["run_id", "model_id", "seed"], orient="row")
+
+
+def evidence_of(checkpoints: list[ImportedCheckpoint], metric_id: str) -> pl.DataFrame:
+    rows = [
+        {
+            "checkpoint_id": c.checkpoint_id,
+            "run_id": c.run_id,
+            "model_id": c.model_id,
+            "family_id": c.family_id,
+            "role": "natural",
+            "label": c.label,
+            "step": c.step,
+            "tokens_seen": c.tokens_seen,
+            "is_final": c.is_final,
+            "variant_id": variant_id(m.metric_id, m.parameters),
+            "metric_id": m.metric_id,
+            "parameters": canonical(m.parameters),
+            "layer": m.layer,
+            "head": m.head,
+            "stratum": m.stratum,
+            "value": m.value,
+            "value_a": m.value_a,
+            "value_b": m.value_b,
+            "chance": m.chance,
+            "excess": (m.value - (m.chance or 0)) / (1 - (m.chance or 0)),
+            "standard_error": m.standard_error,
+            "n": m.n,
+            "probe_run_id": c.file_sha256,
+            "provenance": "published",
+            "source_id": "trott2025",
+            "dtype": "float32",
+        }
+        for c in checkpoints
+        for m in c.measurements
+        if m.metric_id == metric_id
+    ]
+    return pl.DataFrame(rows, infer_schema_length=1)
