@@ -18,6 +18,10 @@ from assets.probes.registry import Measurement, Metric
 from catalog.errors import UserError
 
 
+BESIDE = ("assets", "importing")
+"""Modules of this folder that are no importers and need more than reading files does."""
+
+
 @dataclass(frozen=True)
 class ImportedCheckpoint:
     """One checkpoint as others measured it, with the file that the values were read from."""
@@ -64,7 +68,7 @@ def importers() -> dict[str, Importer]:
     """All importers by name."""
     found: dict[str, Importer] = {}
     for module in pkgutil.iter_modules(__path__):
-        if module.name != "assets":
+        if module.name not in BESIDE:
             importer = getattr(importlib.import_module(f"{__name__}.{module.name}"), "IMPORTER", None)
             if importer is not None:
                 found[importer.name] = importer
