@@ -89,12 +89,15 @@ METRICS = (
 
 
 class AttentionProbe:
-    """See assets/probes/registry.py, Probe."""
+    """See assets/probes/registry.py, Probe. A portable one reads in blocks even where the fused kernel applies."""
 
     name = "attention"
     version = 1
     metrics = METRICS
     cost = "Two forward passes of the model's body a sequence, without the language-model head."
+
+    def __init__(self, portable: bool = False) -> None:
+        self.portable = portable
 
     def parameters(self, role: str) -> Parameters:
         return size_for(role)
@@ -103,13 +106,13 @@ class AttentionProbe:
         from assets.models.engine.read import NoAttentionError, read_attention
 
         shape = Shape.of(parameters)
-        try:
-            readings = {
-                kind: read_attention(model, sample(model, kind, shape, sample_seed), readouts(shape, model.adds_bos))
-                for kind, readouts in READOUTS.items()
-            }
-        except NoAttentionError as error:
-            raise NotApplicable(str(error)) from None
+        readings = {}
+        for kind, readouts in READOUTS.items():
+            tokens = sample(model, kind, shape, sample_seed)
+            try:
+                readings[kind] = read_attention(model, tokens, readouts(shape, model.adds_bos), self.portable)
+            except NoAttentionError as error:
+                raise NotApplicable(str(error)) from None
         return Result(
             [found for reading in readings.values() for found in _measurements(reading, shape, model)],
             readings["repeated"].implementation,

@@ -22,8 +22,10 @@ def chance_levels(plan: Plan, visible: torch.Tensor) -> list[float | None]:
     Args:
         visible: bool (queries, keys).
     """
-    share = visible[plan.queries, plan.keys] / visible.sum(-1)[plan.queries]
-    return [level or None for level in (share.double() @ plan.weights.double()).tolist()]
+    n_visible = visible.sum(-1)[plan.queries]
+    share = visible[plan.queries, plan.keys].cpu().double() / n_visible.cpu()
+    sums = share @ (plan.weights > 0).cpu().double()
+    return [total / n or None for total, n in zip(sums.tolist(), plan.n_queries, strict=True)]
 
 
 class Mask:

@@ -87,13 +87,16 @@ def _by_interface(
 
 def _by_eager(loaded: LoadedModel, token_ids: torch.Tensor, plan: Plan) -> Iterator[dict[int, LayerReading]]:
     """Per batch the same, from the matrices that the model itself returns."""
+    config = loaded.model.config.get_text_config()
     with switched(loaded.model, "eager"):
         for batch in _batches(token_ids, EAGER_TOKENS_PER_BATCH):
             matrices = getattr(_body(loaded, batch, output_attentions=True), "attentions", None) or ()
+            if len(matrices) not in {0, config.num_hidden_layers}:
+                raise NoAttentionError("The model shows attention without saying of which layers.")
             yield {
-                layer: _from_matrix(matrix.float(), layer, loaded.model.config, plan)
+                layer: _from_matrix(matrix.float(), layer, config, plan)
                 for layer, matrix in enumerate(matrices)
-                if matrix is not None and matrix.shape[2:] == (batch.shape[1], batch.shape[1])
+                if matrix.shape[2:] == (batch.shape[1], batch.shape[1])
             }
 
 

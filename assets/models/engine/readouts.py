@@ -24,13 +24,15 @@ class Plan:
 
     Attributes:
         names: of the readouts.
+        n_queries: by readout.
         queries: int64 (pairs,), ascending.
         keys: int64 (pairs,).
-        weights: float32 (pairs, readouts): 1 / number of queries where the pair belongs to the readout, else 0, so that
-            scores are probabilities (..., pairs) times weights.
+        weights: float32 (pairs, readouts): 1 / n_queries where the pair belongs to the readout, else 0, so that scores
+            are probabilities (..., pairs) times weights.
     """
 
     names: tuple[str, ...]
+    n_queries: tuple[int, ...]
     queries: torch.Tensor
     keys: torch.Tensor
     weights: torch.Tensor
@@ -38,13 +40,14 @@ class Plan:
     @classmethod
     def of(cls, readouts: Mapping[str, Readout], n_tokens: int, device: torch.device) -> Plan:
         """The plan for an input of n_tokens positions."""
-        codes = {name: queries * n_tokens + keys for name, (queries, keys) in readouts.items()}
-        pairs = np.unique(np.concatenate(list(codes.values())))
+        codes = [queries * n_tokens + keys for queries, keys in readouts.values()]
+        n_queries = [len(np.unique(queries)) for queries, _ in readouts.values()]
+        pairs = np.unique(np.concatenate(codes))
         weights = np.zeros((len(pairs), len(codes)), dtype=np.float32)
-        for column, (name, (queries, _)) in enumerate(readouts.items()):
-            weights[np.searchsorted(pairs, codes[name]), column] = 1 / len(np.unique(queries))
+        for column, (code, n) in enumerate(zip(codes, n_queries, strict=True)):
+            weights[np.searchsorted(pairs, code), column] = 1 / n
         arrays = (*np.divmod(pairs, n_tokens), weights)
-        return cls(tuple(readouts), *(torch.from_numpy(array).to(device) for array in arrays))
+        return cls(tuple(readouts), tuple(n_queries), *(torch.from_numpy(array).to(device) for array in arrays))
 
     def of_rows(self, start: int, end: int) -> slice:
         """The pairs whose queries lie in [start, end)."""
