@@ -144,7 +144,9 @@ def load_study(name_or_path: str) -> Study:
         if not path.exists():
             known = ", ".join(sorted(p.stem for p in STUDIES.glob("*.yaml")))
             raise UserError(
-                f"There is no study {name_or_path!r}.", where=str(STUDIES), mend=f"Name one of {known}, or a path ending in .yaml."
+                f"There is no study {name_or_path!r}.",
+                where=str(STUDIES),
+                mend=f"Name one of {known}, or a path ending in .yaml.",
             )
     return validate(Study, read_yaml(path), path)
 

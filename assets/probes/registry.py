@@ -106,6 +106,8 @@ def probes() -> dict[str, Probe]:
 
     found: dict[str, Probe] = {}
     for module in pkgutil.iter_modules(package.__path__):
+        if module.name == "assets":
+            continue
         probe = getattr(importlib.import_module(f"assets.probes.{module.name}"), "PROBE", None)
         if probe is not None:
             found[probe.name] = probe
@@ -133,19 +135,6 @@ def variant_id(metric_id: str, parameters: Parameters) -> str:
     """`prefix_matching.bos-false.input-repeated.m-2.n-50`: readable, and one to one with metric and parameters."""
     parts = [f"{key}-{json.dumps(value).strip(chr(34))}" for key, value in sorted(parameters.items())]
     return ".".join([metric_id, *parts])
-
-
-def variant_row(measurement: Measurement) -> dict[str, Any]:
-    """The row of catalog table `metric_variants` for a measurement."""
-    parameters = measurement.parameters
-    label = ", ".join(f"{key}={json.dumps(value).strip(chr(34))}" for key, value in sorted(parameters.items()))
-    return {
-        "variant_id": variant_id(measurement.metric_id, parameters),
-        "metric_id": measurement.metric_id,
-        "parameters": canonical(parameters),
-        "label": f"{measurement.metric_id} ({label})" if label else measurement.metric_id,
-        "is_default": True,
-    }
 
 
 def all_metrics() -> Iterable[Metric]:

@@ -1,0 +1,66 @@
+# Moving Target: the commands of the README. Works with GNU make 3.81 and later.
+#
+#   make demo          set up, run the study `demo`, print verdicts and where catalog and report are
+#   make test          set up, run all tests
+#   make ui PORT=3000  Dagster's UI on 127.0.0.1
+#
+# TORCH chooses the build of PyTorch: on Linux without an NVIDIA GPU, the CPU build saves gigabytes:
+#   make demo TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+WORKERS ?= 2
+PORT ?= 3000
+STUDY ?= demo
+VENV := .venv
+BIN := $(VENV)/bin
+TESTS ?=
+
+.PHONY: demo test ui report bench lint types lock clean help
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# The stamp holds until the lock file or the project's metadata change. Torch comes first and by itself: see [tool.uv]
+# in pyproject.toml.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet $(TORCH)
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps -e .
+	@touch $@
+
+demo: $(VENV)/.installed
+	@$(BIN)/python -m pipelines run demo --workers $(WORKERS)
+
+test: lint
+	$(BIN)/python -m pytest $(TESTS)
+
+ui: $(VENV)/.installed
+	@$(BIN)/python -m pipelines ui $(STUDY) --port $(PORT)
+
+report: $(VENV)/.installed
+	@$(BIN)/python -m pipelines report
+
+bench: $(VENV)/.installed
+	@$(BIN)/python -m tests.bench
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+# Writes the lock file anew; needs uv (https://docs.astral.sh/uv).
+lock:
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --all-extras \
+		pyproject.toml --output-file requirements.lock
+
+# What can be made again; the record and the weights stay. `make clean ALL=1` takes the environment too.
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	$(if $(ALL),rm -rf $(VENV))

@@ -1,0 +1,67 @@
+"""Dagster assets of probes: one multi-asset, a key per probe, so that weights are loaded once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetSpec,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    multi_asset,
+)
+
+from assets.models.runs import run_named
+from assets.partitions import training_runs
+from assets.probes.measure import Outcome, measure
+from assets.probes.plan import plan_run
+from assets.probes.registry import probe_named, probes
+from assets.resources import Workspace
+
+
+@multi_asset(
+    specs=[
+        AssetSpec(
+            name,
+            deps=["checkpoints"],
+            group_name="probes",
+            description=f"{probe.__doc__ or name}\n\nCost: {probe.cost}",
+            code_version=str(probe.version),
+            skippable=True,
+        )
+        for name, probe in probes().items()
+    ],
+    partitions_def=training_runs,
+    can_subset=True,
+    name="probes",
+)
+def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator[MaterializeResult]:
+    """Measures a training run's checkpoints with the selected probes; what was measured is not measured again."""
+    run = run_named(workspace.study, context.partition_key)
+    record = workspace.record
+    selected = [probe_named(name) for name in probes() if AssetKey(name) in context.selected_asset_keys]
+    plan = plan_run(run, selected, record, record.finished().keys())
+    outcome = measure(run, plan.due, workspace.home, context.log.info, context.run.run_id)
+    for probe in selected:
+        yield MaterializeResult(asset_key=probe.name, metadata=_metadata(probe.name, outcome, len(plan.checkpoints)))
+    if outcome.failed:
+        told = "\n\n".join(f"{about}: {reason}" for about, reason in outcome.failed.items())
+        raise Failure(
+            f"{len(outcome.failed)} probe runs failed; the others are recorded. Run again to retry these.\n\n{told}",
+            allow_retries=False,
+        )
+
+
+def _metadata(probe: str, outcome: Outcome, n_checkpoints: int) -> dict[str, int | MetadataValue]:
+    metadata: dict[str, int | MetadataValue] = {
+        "dagster/row_count": outcome.n_rows.get(probe, 0),
+        "probe_runs": outcome.n_probe_runs.get(probe, 0),
+        "found_done": n_checkpoints - outcome.n_probe_runs.get(probe, 0),
+    }
+    if outcome.not_applicable:
+        lines = "\n".join(f"- {about}: {why}" for about, why in outcome.not_applicable.items())
+        metadata["not_applicable"] = MetadataValue.md(lines)
+    return metadata

@@ -1,0 +1,144 @@
+"""Measuring a training run: load each due checkpoint once, run all its due probes, record, go on.
+
+A checkpoint that fails is recorded with its reason and the others go on. Not here: what is due (plan.py), reading
+weights (models/loading.py), the measurements themselves (one module per probe).
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from assets.models.sources import Pinned, Say, TrainingRun, source_named
+from assets.probes.plan import DTYPE, SAMPLE_SEED, DueCheckpoint, cache_key
+from assets.probes.registry import NotApplicable, Probe, Result, canonical, probe_named
+from assets.probes.rows import frame_of, put_definitions
+from catalog.errors import UserError
+from catalog.home import Home
+from catalog.record import Record, now
+
+if TYPE_CHECKING:
+    from assets.models.engine.loaded import LoadedModel
+
+SOURCE_ID = "moving-target"
+
+
+@dataclass
+class Outcome:
+    """What came of measuring a training run: rows and probe runs by probe, and what failed, by checkpoint."""
+
+    n_rows: dict[str, int] = field(default_factory=dict)
+    n_probe_runs: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    not_applicable: dict[str, str] = field(default_factory=dict)
+
+
+def measure(
+    run: TrainingRun, due: Sequence[DueCheckpoint], home: Home, say: Say, dagster_run_id: str | None = None
+) -> Outcome:
+    """Does all due probes of a training run's checkpoints."""
+    record, outcome = Record(home), Outcome()
+    source = source_named(run.kind, run.run_id)
+    wanted = {checkpoint.planned.label: checkpoint.probes for checkpoint in due if checkpoint.probes}
+    planned = [checkpoint.planned for checkpoint in due if checkpoint.probes]
+    if planned:
+        record.put("sources", SOURCE_ID, {"sources": [source_row()]})
+    for number, pinned in enumerate(source.pin(run, planned, home, say), start=1):
+        checkpoint_id = run.checkpoint_id(pinned.planned.label)
+        _measure_checkpoint(run, pinned, wanted[pinned.planned.label], record, outcome, dagster_run_id)
+        say(f"{checkpoint_id} measured ({number} of {len(planned)})")
+        source.release(pinned)
+    return outcome
+
+
+def _measure_checkpoint(
+    run: TrainingRun, pinned: Pinned, names: Sequence[str], record: Record, outcome: Outcome, dagster_run_id: str | None
+) -> None:
+    from assets.models.loading import load
+
+    checkpoint_id = run.checkpoint_id(pinned.planned.label)
+    model: LoadedModel | None = None
+    reason = None
+    try:
+        model = load(pinned.folder, checkpoint_id=checkpoint_id, role=run.role)
+    except Exception as error:
+        reason = told(error)
+    for name in names:
+        probe = probe_named(name)
+        started, clock, cpu = now(), time.perf_counter(), time.process_time()
+        status, result = ("failed", None) if model is None else ("ok", None)
+        if model is not None:
+            status, reason, result = _run_probe(probe, model, run.role)
+        row = {
+            "checkpoint_id": checkpoint_id,
+            "weights_sha256": pinned.weights_sha256,
+            "probe": probe.name,
+            "probe_version": probe.version,
+            "parameters": canonical(probe.parameters(run.role)),
+            "provenance": "measured",
+            "source_id": SOURCE_ID,
+            "status": status,
+            "reason": reason,
+            "sample_seed": SAMPLE_SEED,
+            "dtype": DTYPE,
+            "device": str(model.device) if model else None,
+            "attention_implementation": result.attention_implementation if result else None,
+            "versions": canonical({name: version(name) for name in ("moving-target", "torch", "transformers")}),
+            "started_at": started,
+            "duration_s": round(time.perf_counter() - clock, 4),
+            "cpu_s": round(time.process_time() - cpu, 4),
+            "peak_memory_bytes": peak_memory_bytes(),
+            "dagster_run_id": dagster_run_id,
+            "cache_key": cache_key(
+                (pinned.weights_sha256, pinned.config_sha256, pinned.tokenizer_sha256), probe, run.role
+            ),
+        }
+        measurements = result.measurements if result else []
+        put_definitions(record, probe.metrics, measurements)
+        record.put_probe_run(row, frame_of(measurements))
+        _note(outcome, f"{checkpoint_id} {name}", name, status, reason, len(measurements))
+
+
+def _run_probe(probe: Probe, model: LoadedModel, role: str) -> tuple[str, str | None, Result | None]:
+    try:
+        return "ok", None, probe.measure(model, probe.parameters(role), SAMPLE_SEED)
+    except NotApplicable as why:
+        return "not_applicable", str(why), None
+    except Exception as error:
+        return "failed", told(error), None
+
+
+def _note(outcome: Outcome, about: str, probe: str, status: str, reason: str | None, n_rows: int) -> None:
+    outcome.n_probe_runs[probe] = outcome.n_probe_runs.get(probe, 0) + 1
+    outcome.n_rows[probe] = outcome.n_rows.get(probe, 0) + n_rows
+    if status == "failed":
+        outcome.failed[about] = reason or "unknown"
+    elif status == "not_applicable":
+        outcome.not_applicable[about] = reason or "unknown"
+
+
+def told(error: Exception) -> str:
+    """An exception as the catalog holds it: a UserError's text, else its type and message."""
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+
+
+def source_row() -> dict[str, Any]:
+    """The row of catalog table `sources` for our own measurements."""
+    return {
+        "source_id": SOURCE_ID,
+        "kind": "measured",
+        "citation": "Moving Target, measured on this installation",
+        "licence": "Apache-2.0",
+        "may_redistribute": True,
+    }
+
+
+def peak_memory_bytes() -> int:
+    """Peak resident memory of this process so far, bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

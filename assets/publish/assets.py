@@ -1,0 +1,125 @@
+"""Dagster assets of publishing: evidence -> verdicts -> catalog in one writer's step, then the report. Thin.
+
+The three keys of the first are one step because they share the writer's lock; the asset checks on `catalog` are about
+the whole record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dagster import (
+    AssetCheckExecutionContext,
+    AssetCheckResult,
+    AssetChecksDefinition,
+    AssetCheckSeverity,
+    AssetExecutionContext,
+    AssetKey,
+    AssetSpec,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+    asset_check,
+    multi_asset,
+)
+
+from assets.probes.registry import probes
+from assets.publish.checks import CHECKS, Check
+from assets.publish.publication import publish
+from assets.published import importers
+from assets.resources import Workspace
+from catalog.read import open_catalog
+
+WRITER = "catalog"
+"""The pool that keeps publications one at a time; dagster.yaml sets its limit."""
+
+
+@multi_asset(
+    specs=[
+        AssetSpec(
+            "evidence",
+            deps=[*probes(), *importers()],
+            group_name="claims",
+            description="One row per checkpoint, variant, layer, head and stratum: the only thing that claims read.",
+        ),
+        AssetSpec(
+            "verdicts",
+            deps=["evidence", "claims"],
+            group_name="claims",
+            description="Every claim decided for every training run, model, family and across families.",
+        ),
+        AssetSpec(
+            "catalog",
+            deps=["verdicts"],
+            group_name="catalog",
+            description="catalog.duckdb: built aside from the record, verified, swapped in.",
+            kinds={"duckdb"},
+        ),
+    ],
+    pool=WRITER,
+    name="publication",
+)
+def publication(context: AssetExecutionContext, workspace: Workspace) -> Iterator[MaterializeResult]:
+    """Brings the catalog up to the record. It never waits for missing partitions."""
+    done = publish(workspace.home, workspace.study, context.log.info)
+    yield MaterializeResult(asset_key="evidence", metadata={"dagster/row_count": done.n_evidence})
+    table = "\n".join(f"| {word} | {count} |" for word, count in done.verdicts.items())
+    yield MaterializeResult(
+        asset_key="verdicts",
+        metadata={
+            "dagster/row_count": sum(done.verdicts.values()),
+            "decided_now": done.decided,
+            "verdicts": MetadataValue.md(f"| verdict | claims x subjects |\n|---|---:|\n{table}"),
+        },
+    )
+    yield MaterializeResult(
+        asset_key="catalog",
+        metadata={
+            "build": done.build,
+            "new_entries": done.n_entries,
+            "dagster/uri": MetadataValue.path(workspace.home.catalog),
+        },
+    )
+
+
+@asset(group_name="reports", deps=["catalog"], kinds={"html"}, pool=WRITER)
+def report(context: AssetExecutionContext, workspace: Workspace) -> MaterializeResult:
+    """The static site, made from the catalog alone; open index.html."""
+    from reports.site import build
+
+    index = build(workspace.home)
+    pages = sorted(index.parent.rglob("*.html"))
+    return MaterializeResult(
+        metadata={
+            "dagster/row_count": len(pages),
+            "dagster/uri": MetadataValue.path(index),
+            "bytes": sum(page.stat().st_size for page in pages),
+        }
+    )
+
+
+def _asset_check(check: Check) -> AssetChecksDefinition:
+    @asset_check(asset=AssetKey("catalog"), name=check.name, description=check.description)
+    def run(context: AssetCheckExecutionContext, workspace: Workspace) -> AssetCheckResult:
+        with open_catalog(workspace.home) as connection:
+            faults = connection.execute(check.faults).pl()
+        return AssetCheckResult(
+            passed=faults.is_empty(),
+            severity=AssetCheckSeverity.ERROR,
+            metadata={
+                "faults": faults.height,
+                "first": MetadataValue.md(_table(faults.head(10).rows(), faults.columns)),
+            },
+        )
+
+    return run
+
+
+def _table(rows: list[tuple[object, ...]], columns: list[str]) -> str:
+    if not rows:
+        return "none"
+    lines = [" | ".join(columns), "|".join("---" for _ in columns), *(" | ".join(map(str, row)) for row in rows)]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+catalog_checks = [_asset_check(check) for check in CHECKS]

@@ -1,0 +1,68 @@
+"""What must be true of the catalog as a whole: each check is a query for faults, which passes where it finds none.
+
+Here: checks of the instruments and of the record. Not here: keys and references, without which nothing is published
+(catalog/build.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named query whose rows are faults."""
+
+    name: str
+    description: str
+    faults: str
+
+
+CHECKS = (
+    Check(
+        "attention_rows_sum_to_one",
+        "The attention that was read sums to one in every row, or to one minus the sink's share, within 1e-4.",
+        """
+        SELECT checkpoint_id, value FROM current_measurements
+        WHERE metric_id = 'row_sum_error' AND value > 1e-4 ORDER BY ALL
+        """,
+    ),
+    Check(
+        "no_nan",
+        "No measurement is NaN, infinite or missing.",
+        """
+        SELECT checkpoint_id, variant_id, layer, head FROM measurements
+        WHERE value IS NULL OR NOT isfinite(value) ORDER BY ALL
+        """,
+    ),
+    Check(
+        "metrics_are_registered",
+        "Every measurement's metric and variant have a definition.",
+        """
+        SELECT DISTINCT m.metric_id, m.variant_id FROM measurements AS m
+        LEFT JOIN metric_variants AS v ON v.variant_id = m.variant_id AND v.metric_id = m.metric_id
+        LEFT JOIN metrics AS t ON t.metric_id = m.metric_id
+        WHERE v.variant_id IS NULL OR t.metric_id IS NULL ORDER BY ALL
+        """,
+    ),
+    Check(
+        "values_lie_in_range",
+        "No value lies outside its metric's bounds by more than rounding.",
+        """
+        SELECT m.checkpoint_id, m.variant_id, m.layer, m.head, m.value
+        FROM measurements AS m JOIN metrics AS t USING (metric_id)
+        WHERE m.value < t.lower - 1e-4 OR m.value > t.upper + 1e-4 ORDER BY ALL
+        """,
+    ),
+    Check(
+        "step_0_is_at_chance",
+        "Before training, attention is uniform: measured head scores at step 0 average within .01 of chance, and the "
+        "best excess is under .05.",
+        """
+        SELECT checkpoint_id, variant_id, avg(value - chance) AS mean_off, max(excess) AS best_excess
+        FROM current_measurements
+        WHERE step = 0 AND provenance = 'measured' AND head IS NOT NULL AND excess IS NOT NULL AND stratum = ''
+        GROUP BY ALL HAVING abs(avg(value - chance)) > .01 OR max(excess) > .05 ORDER BY ALL
+        """,
+    ),
+)

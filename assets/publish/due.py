@@ -1,0 +1,44 @@
+"""Whether a publication would change anything, found out without Dagster and torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from assets.claims.decide import evidence_digest
+from assets.claims.recording import put_claims
+from assets.publish.publication import claims_in_force
+from assets.published.importing import is_imported
+from assets.study import Study
+from catalog.home import Home
+from catalog.record import Record
+
+
+def publication_is_due(home: Home, study: Study) -> bool:
+    """Whether the record holds what the catalog lacks, a claim or the rules changed, or the report is older."""
+    record = Record(home)
+    put_claims(record, study)
+    if not all(is_imported(published, record) for published in study.published):
+        return True
+    builds = record.builds()
+    if not builds or not home.catalog.exists():
+        return True
+    if set(record.paths()) - {path for build in builds for path, _ in build["entries"]}:
+        return True
+    return _report_is_older(home) or _is_undecided(home, study)
+
+
+def _report_is_older(home: Home) -> bool:
+    index: Path = home.reports / "index.html"
+    return not index.exists() or index.stat().st_mtime < home.catalog.stat().st_mtime
+
+
+def _is_undecided(home: Home, study: Study) -> bool:
+    try:
+        with duckdb.connect(str(home.catalog), read_only=True) as connection:
+            digest = evidence_digest(connection, claims_in_force(connection, study))
+            row = connection.execute("SELECT inputs_digest FROM current_evaluation").fetchone()
+    except duckdb.Error:
+        return True
+    return row is None or row[0] != digest

@@ -1,0 +1,112 @@
+"""One publication: staged evidence -> verdicts -> catalog, under the writer's lock.
+
+The order of things, and what need not be done again. Not here: deciding (assets/claims), the file (catalog/build.py).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from assets.claims.decide import decide, evidence_digest
+from assets.claims.schema import Claim, load_claims
+from assets.models.sources import Say
+from assets.study import Study
+from catalog.build import code_version, discard, finish, publishing, stage
+from catalog.home import Home
+from catalog.record import Record, now
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What came of it.
+
+    Attributes:
+        build: the build that the catalog shows now.
+        n_entries: entries of the record that it added, evaluations aside.
+        n_evidence: rows of evidence.
+        evaluation_id: the evaluation that stands now; None where there are no claims.
+        decided: whether it was made now, or stood already.
+        verdicts: verdicts by word.
+    """
+
+    build: int
+    n_entries: int
+    n_evidence: int
+    evaluation_id: str | None
+    decided: bool
+    verdicts: dict[str, int]
+
+
+def publish(home: Home, study: Study, say: Say) -> Publication:
+    """Brings the catalog up to the record, with verdicts on the evidence as it then stands."""
+    with publishing(home):
+        say("Staging the evidence")
+        staged = stage(home)
+        try:
+            with duckdb.connect(str(staged.path), read_only=True) as connection:
+                claims = claims_in_force(connection, study)
+                n_evidence = _scalar(connection, "SELECT count(*) FROM evidence")
+                digest = evidence_digest(connection, claims)
+                standing = _standing_evaluation(connection, digest)
+                if standing is None and claims:
+                    say(f"Deciding {len(claims)} claims on {n_evidence:,} rows of evidence")
+                    evaluation_id = _decide(connection, claims, digest, staged.build, Record(home))
+                else:
+                    evaluation_id = standing
+            build = finish(home, staged)
+        except BaseException:
+            discard(staged)
+            raise
+    with duckdb.connect(str(home.catalog), read_only=True) as connection:
+        words = connection.execute("SELECT verdict FROM current_verdicts").fetchall()
+    verdicts = dict(Counter(word for (word,) in words).most_common())
+    decided = standing is None and bool(claims)
+    return Publication(build, len(staged.entries), n_evidence, evaluation_id, decided, verdicts)
+
+
+def claims_in_force(connection: duckdb.DuckDBPyConnection, study: Study) -> list[Claim]:
+    """The study's claims, and those of earlier studies of this home that the library still holds."""
+    chosen = load_claims(study.claims)
+    library = {claim.id: claim for claim in load_claims("all")}
+    earlier = [row[0] for row in connection.execute("SELECT DISTINCT claim_id FROM claims").fetchall()]
+    known = {claim.id: claim for claim in chosen} | {name: library[name] for name in earlier if name in library}
+    return [known[name] for name in sorted(known)]
+
+
+def _standing_evaluation(connection: duckdb.DuckDBPyConnection, digest: str) -> str | None:
+    row = connection.execute("SELECT evaluation_id, inputs_digest FROM current_evaluation").fetchone()
+    return row[0] if row and row[1] == digest else None
+
+
+def _decide(
+    connection: duckdb.DuckDBPyConnection, claims: Sequence[Claim], digest: str, build: int, record: Record
+) -> str:
+    evaluated_at = now()
+    evaluation_id = f"{evaluated_at.replace('-', '').replace(':', '').lower()}-{uuid.uuid4().hex[:8]}"
+    decisions = decide(connection, list(claims), evaluation_id)
+    evaluation = {
+        "evaluation_id": evaluation_id,
+        "of_build": build,
+        "condition": "{}",
+        "evaluated_at": evaluated_at,
+        "code_version": code_version(),
+        "inputs_digest": digest,
+    }
+    rows = {
+        "verdicts": decisions.verdicts,
+        "verdict_runs": decisions.verdict_runs,
+        "specifications": decisions.specifications,
+    }
+    record.put_evaluation(evaluation, rows)
+    return evaluation_id
+
+
+def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])

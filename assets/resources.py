@@ -1,0 +1,33 @@
+"""What an asset is given: the study in question and the home that its files stay in."""
+
+from __future__ import annotations
+
+from dagster import ConfigurableResource, EnvVar
+
+from assets.study import Study, load_study
+from catalog.home import Home
+from catalog.record import Record
+
+STUDY_VARIABLE = "MOVING_TARGET_STUDY"
+
+
+class Workspace(ConfigurableResource):
+    """A study and a home.
+
+    Attributes:
+        study_name: name of a study, or a path to its file.
+    """
+
+    study_name: str = EnvVar(STUDY_VARIABLE)
+
+    @property
+    def study(self) -> Study:
+        return load_study(self.study_name)
+
+    @property
+    def home(self) -> Home:
+        return Home.from_environment()
+
+    @property
+    def record(self) -> Record:
+        return Record(self.home)

@@ -1,0 +1,183 @@
+"""The command line: run, status, sync, report, sql, studies, probes, catalog.
+
+Here: arguments and what is printed. Not here: what is done (assets, workers.py, execution.py). Dagster and torch are
+imported only by the commands that need them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from catalog.errors import UserError
+from pipelines import show
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Which findings about language models still hold, in which models, since when?",
+)
+catalog_app = typer.Typer(no_args_is_help=True, help="The catalog file.")
+app.add_typer(catalog_app, name="catalog")
+out, err = Console(), Console(stderr=True)
+
+StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the path of its file.")]
+
+
+@app.command(
+    epilog="Examples: [bold]python -m pipelines run demo[/]   [bold]python -m pipelines run mine.yaml --workers 4[/]"
+)
+def run(
+    study: StudyArgument = "demo",
+    workers: Annotated[int, typer.Option(min=1, help="Processes; each holds one model.")] = min(os.cpu_count() or 1, 8),
+) -> None:
+    """Measure what is due, decide the claims, publish catalog and report. What is done is not done again; Ctrl-C loses
+    only the checkpoint at hand."""
+    from pipelines.running import run_study
+
+    run_study(study, workers, out, err)
+
+
+@app.command(epilog="Examples: [bold]python -m pipelines status[/]   [bold]python -m pipelines status demo --disk[/]")
+def status(
+    study: StudyArgument = "demo",
+    disk: Annotated[bool, typer.Option("--disk", help="What each folder of the home holds.")] = False,
+) -> None:
+    """Show what is done and what is due, without doing it."""
+    from pipelines.running import plan_of
+    from pipelines.settings import use_defaults
+
+    home = use_defaults()
+    if disk:
+        out.print(show.disk(home))
+    else:
+        out.print(show.plan(plan_of(study, home)))
+
+
+@app.command(epilog="Example: [bold]python -m pipelines sync demo[/]")
+def sync(study: StudyArgument = "demo") -> None:
+    """Make the study's training runs known to Dagster, so that its UI lists them in an empty home too."""
+    from assets.models.runs import training_runs
+    from assets.study import load_study
+    from pipelines.settings import use_defaults
+
+    use_defaults()
+    run_ids = [run.run_id for run in training_runs(load_study(study))]
+    from pipelines.execution import add_partitions
+
+    new = add_partitions(run_ids)
+    out.print(f"{len(run_ids)} training runs of study {study}, {new} of them new to Dagster.")
+
+
+@app.command(epilog="Example: [bold]python -m pipelines ui --port 3001[/]")
+def ui(
+    study: StudyArgument = "demo",
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+) -> None:
+    """Start Dagster's UI on this machine only (it has no login), with the study's training runs as partitions."""
+    from pipelines.settings import use_defaults
+
+    sync(study)
+    home = use_defaults()
+    os.environ["MOVING_TARGET_STUDY"] = study
+    out.print(f"Dagster: http://127.0.0.1:{port}   home: {home.root}   Ctrl-C ends it", soft_wrap=True)
+    arguments = ["dev", "--module-name", "pipelines.definitions", "--host", "127.0.0.1", "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "dagster", *arguments])
+
+
+@app.command(epilog="Example: [bold]python -m pipelines report[/]")
+def report() -> None:
+    """Make the report again from the catalog, and say where it is."""
+    from pipelines.settings import use_defaults
+    from reports.site import build
+
+    out.print(f"Report: {build(use_defaults())}", soft_wrap=True)
+
+
+@app.command(
+    epilog="Examples: [bold]python -m pipelines sql 'FROM claim_matrix'[/]   "
+    "[bold]python -m pipelines sql 'FROM best_heads LIMIT 5' --csv > heads.csv[/]"
+)
+def sql(
+    query: Annotated[str, typer.Argument(help="SELECT or EXPLAIN; - reads it from standard input.")],
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, a list of objects.")] = False,
+) -> None:
+    """Query the catalog: read-only, and no other file is within reach."""
+    import duckdb
+
+    from catalog.read import check_is_query, sandboxed
+    from pipelines.settings import use_defaults
+
+    text = sys.stdin.read() if query == "-" else query
+    check_is_query(text)
+    connection = sandboxed(use_defaults().catalog)
+    try:
+        rows = connection.sql(text).pl()
+    except duckdb.Error as error:
+        raise UserError(
+            f"The query failed: {error}", mend="`FROM duckdb_tables()` lists tables, `DESCRIBE name` columns."
+        ) from None
+    finally:
+        connection.close()
+    if csv:
+        sys.stdout.write(rows.write_csv())
+    elif as_json:
+        sys.stdout.write(json.dumps(rows.to_dicts(), default=str, indent=1) + "\n")
+    else:
+        out.print(show.rows(rows))
+
+
+@app.command(epilog="Example: [bold]python -m pipelines studies[/]")
+def studies() -> None:
+    """List the studies that come with the project."""
+    from assets.study import STUDIES, load_study
+
+    out.print(show.studies([load_study(str(path)) for path in sorted(STUDIES.glob("*.yaml"))]))
+
+
+@app.command(epilog="Example: [bold]python -m pipelines probes[/]")
+def probes() -> None:
+    """List the probes with the metrics that each measures."""
+    from assets.probes.registry import probes as registered
+
+    out.print(show.probes(list(registered().values())))
+
+
+@catalog_app.command(epilog="Example: [bold]python -m pipelines catalog rebuild[/]")
+def rebuild() -> None:
+    """Make the catalog again from the record; verdicts are replayed, not decided anew."""
+    from catalog.build import rebuild as rebuild_catalog
+    from pipelines.settings import use_defaults
+
+    home = use_defaults()
+    out.print(f"Catalog: {home.catalog}, build {rebuild_catalog(home)}", soft_wrap=True)
+
+
+@catalog_app.command(epilog="Example: [bold]python -m pipelines catalog path[/]")
+def path() -> None:
+    """Print the path of the catalog file."""
+    from catalog.home import Home
+
+    out.print(str(Path(Home.from_environment().catalog)), soft_wrap=True)
+
+
+def main() -> None:
+    """Runs the command; what a user can mend ends in one message and status 1, without a traceback."""
+    try:
+        app()
+    except UserError as error:
+        err.print("[bold red]Error:[/]", end=" ")
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("Stopped. What was finished is kept; the same command goes on from there.")
+        sys.exit(130)

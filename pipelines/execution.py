@@ -1,0 +1,72 @@
+"""Executing the jobs inside this process, recorded in Dagster's instance so that they show in the UI.
+
+Here: everything that the command line needs Dagster for. Imported late, since importing Dagster takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
+
+from assets.partitions import training_runs
+from assets.resources import Workspace
+from pipelines.definitions import definitions
+
+
+def add_partitions(run_ids: Sequence[str]) -> int:
+    """Makes the training runs known as partitions; the number that were new."""
+    assert training_runs.name is not None
+    with DagsterInstance.get() as instance:
+        known = set(instance.get_dynamic_partitions(training_runs.name))
+        new = [run_id for run_id in run_ids if run_id not in known]
+        if new:
+            instance.add_dynamic_partitions(training_runs.name, new)
+    return len(new)
+
+
+def execute_measure(run_id: str, study: str, probes: Sequence[str]) -> str | None:
+    """Measures one training run; what failed, or None."""
+    selection = [AssetKey(name) for name in ("checkpoints", *probes)]
+    with DagsterInstance.get() as instance:
+        result = definitions.resolve_job_def("measure").execute_in_process(
+            instance=instance,
+            partition_key=run_id,
+            asset_selection=selection,
+            run_config=_configuration(study),
+            tags={"study": study},
+            raise_on_error=False,
+        )
+    return _fault(result)
+
+
+def execute_publish(study: str) -> str | None:
+    """Publishes; what failed, or None."""
+    with DagsterInstance.get() as instance:
+        result = definitions.resolve_job_def("publish").execute_in_process(
+            instance=instance, run_config=_configuration(study), tags={"study": study}, raise_on_error=False
+        )
+    return _fault(result)
+
+
+def _configuration(study: str) -> dict[str, Any]:
+    workspace = Workspace(study_name=study)
+    return {
+        "resources": {"workspace": {"config": {"study_name": workspace.study_name}}},
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+
+
+def _fault(result: ExecuteInProcessResult) -> str | None:
+    if result.success:
+        return None
+    told = []
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        data = event.step_failure_data
+        if data.user_failure_data and data.user_failure_data.description:
+            told.append(data.user_failure_data.description)
+        elif data.error:
+            cause = data.error.cause or data.error
+            told.append(cause.message.strip())
+    return "\n".join(told) or "Dagster's run failed; see it in the UI."

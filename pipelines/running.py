@@ -1,0 +1,134 @@
+"""`run`: check the study, plan without torch, measure what is due in workers, publish, tell.
+
+Nothing is started where nothing is due. Not here: the workers (workers.py), what is printed (show.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from assets.claims.schema import load_claims
+from assets.probes.plan import RunPlan, plan
+from assets.publish.due import publication_is_due
+from assets.published import importer_named
+from assets.study import Study, load_study
+from catalog.errors import UserError
+from catalog.home import Home
+from catalog.record import Record
+from pipelines import show
+from pipelines.settings import use_defaults
+
+if TYPE_CHECKING:
+    from pipelines.workers import Finished
+
+
+def plan_of(study: str, home: Home) -> list[RunPlan]:
+    """What is done and due, for all training runs of a study."""
+    return plan(checked(study), Record(home))
+
+
+def checked(name: str) -> Study:
+    """The study, with every name in it known: a fault is told before anything runs."""
+    study = load_study(name)
+    load_claims(study.claims)
+    for published in study.published:
+        importer_named(published.importer, where=name)
+    return study
+
+
+def run_study(name: str, n_workers: int, out: Console, err: Console) -> None:
+    """Brings home, catalog and report up to a study.
+
+    Raises:
+        UserError: the study is faulty, or publishing failed. Training runs that failed are told at the end, with exit
+            status 1, after everything else was published.
+    """
+    home = use_defaults()
+    study = checked(name)
+    due = [run for run in plan(study, Record(home)) if run.due]
+    failed: list[Finished] = []
+    if due:
+        failed = _measure(name, study, due, home, n_workers, out)
+    for published in study.published:
+        if not Path(published.path).expanduser().exists():
+            how = importer_named(published.importer).how_to_get
+            out.print(f"Left out: {published.importer}, no folder {published.path}. To add it: {how}", highlight=False)
+    if due or publication_is_due(home, study):
+        from pipelines.execution import execute_publish
+
+        with _status(out, "Deciding claims, publishing catalog and report"):
+            fault = execute_publish(name)
+        if fault:
+            raise UserError("Publishing failed; the last catalog is untouched.", where=str(home.catalog), mend=fault)
+    else:
+        out.print("Nothing is due: everything was measured, decided and published before.")
+    _tell(home, out)
+    if failed:
+        for run in failed:
+            err.print(f"[bold red]{run.run_id} failed:[/]", end=" ")
+            err.print(run.fault, markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(1)
+
+
+def _measure(name: str, study: Study, due: list[RunPlan], home: Home, n_workers: int, out: Console) -> list[Finished]:
+    from pipelines.execution import add_partitions
+    from pipelines.workers import spread
+
+    run_ids = [plan.run.run_id for plan in sorted(due, key=lambda plan: -plan.n_tasks)]
+    add_partitions(run_ids)
+    n_tasks = sum(plan.n_tasks for plan in due)
+    n_checkpoints = sum(len(plan.due) for plan in due)
+    out.print(f"Study {study.name}: {len(due)} training runs, {n_checkpoints} checkpoints due, {n_workers} workers")
+    already = _n_entries(home)
+    with _progress(out) as progress:
+        task = progress.add_task("measuring", total=n_tasks)
+
+        def tick(done: Finished | None) -> None:
+            progress.update(task, completed=min(n_tasks, _n_entries(home) - already))
+            if done is not None:
+                word = "failed" if done.fault else "done"
+                progress.console.print(f"  {word}  {done.run_id}", highlight=False)
+
+        finished = spread(run_ids, name, study.probes, n_workers, tick)
+    return [run for run in finished if run.fault]
+
+
+def _n_entries(home: Home) -> int:
+    """Checkpoints and probe runs recorded so far: progress is read from the record, whoever makes it."""
+    folders = (home.ledger / "checkpoints", home.ledger / "probe_runs")
+    return sum(len(os.listdir(folder)) for folder in folders if folder.exists())
+
+
+def _progress(out: Console) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=out, disable=False)
+
+
+@contextmanager
+def _status(out: Console, text: str) -> Iterator[None]:
+    if out.is_terminal:
+        with out.status(text):
+            yield
+    else:
+        out.print(text)
+        yield
+
+
+def _tell(home: Home, out: Console) -> None:
+    out.print(show.verdicts(home))
+    out.print(f"Catalog  {home.catalog}", soft_wrap=True, highlight=False)
+    out.print(f"Report   {home.reports / 'index.html'}", soft_wrap=True, highlight=False)
+    out.print(show.NEXT_STEPS)

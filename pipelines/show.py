@@ -1,0 +1,113 @@
+"""What the command line prints: tables of plans, verdicts, probes and query results. Not here: their rows' making."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import polars as pl
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from assets.probes.plan import RunPlan
+from assets.probes.registry import Probe
+from assets.study import Study
+from catalog.home import Home
+from catalog.read import open_catalog
+
+STYLES = {"holds": "green", "fails": "red", "mixed": "yellow", "inconclusive": "cyan"}
+LEVELS = ("run", "model", "family", "across")
+MOST_ROWS, MOST_CHARACTERS = 100, 80
+NEXT_STEPS = """
+Three things to try next:
+  [bold]make report[/] and open the report above: each cell of the matrix leads to its evidence
+  [bold].venv/bin/python -m pipelines sql 'FROM claim_matrix'[/] to ask the catalog yourself
+  [bold]make ui[/] to see the same graph in Dagster, and materialize one training run"""
+
+
+def verdicts(home: Home) -> Table:
+    """Claims by levels: how many subjects got which verdict."""
+    with open_catalog(home) as connection:
+        found = connection.execute("SELECT claim_id, level, verdict FROM current_verdicts").fetchall()
+    counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for claim, level, verdict in found:
+        counts[claim][level][verdict] += 1
+    table = Table("claim", *LEVELS, title="Verdicts: claim x level, subjects by verdict")
+    for claim in sorted(counts):
+        table.add_row(claim, *(_cell(counts[claim].get(level)) for level in LEVELS))
+    return table
+
+
+def _cell(words: Counter[str] | None) -> Text:
+    if not words:
+        return Text("-", style="dim")
+    parts = [Text(f"{n} {word}", style=STYLES.get(word, "dim")) for word, n in words.most_common()]
+    return Text(", ").join(parts)
+
+
+def plan(plans: Sequence[RunPlan]) -> Table:
+    """Training runs with what is done and due."""
+    table = Table("training run", "source", "checkpoints", "due", "why", title="What is due")
+    for each in plans:
+        unpinned = sum(not checkpoint.is_pinned for checkpoint in each.due)
+        probes = Counter(probe for checkpoint in each.due for probe in checkpoint.probes)
+        why = [f"{unpinned} to make or fetch"] * bool(unpinned) + [f"{probe} on {n}" for probe, n in probes.items()]
+        due = str(len(each.due)) if each.due else "[dim]none[/]"
+        table.add_row(each.run.run_id, each.run.kind, str(len(each.checkpoints)), due, ", ".join(why))
+    total = sum(len(each.due) for each in plans)
+    table.caption = f"{total} checkpoints due in {sum(bool(each.due) for each in plans)} of {len(plans)} training runs"
+    return table
+
+
+def disk(home: Home) -> Table:
+    """Sizes of the home's folders."""
+    table = Table("what", "path", "files", "MB", title=f"Disk use of {escape(str(home.root))}")
+    notes = {
+        home.record: "record: keep it, back it up",
+        home.weights: "weights: a cache, made or fetched again",
+        home.catalog: "catalog: made again from the record",
+        home.reports: "reports: made again from the catalog",
+        home.dagster: "dagster: its history of runs",
+    }
+    for path, note in notes.items():
+        files = [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
+        size = sum(file.stat().st_size for file in files)
+        table.add_row(note, path.name, f"{len(files):,}", f"{size / 1e6:,.1f}")
+    return table
+
+
+def rows(frame: pl.DataFrame) -> Table:
+    """A query's result, its first hundred rows."""
+    table = Table(*[Text(name) for name in frame.columns])
+    for row in frame.head(MOST_ROWS).iter_rows():
+        table.add_row(*(Text(_short(value)) for value in row))
+    if frame.height > MOST_ROWS:
+        table.caption = f"the first {MOST_ROWS} of {frame.height:,} rows; --csv or --json gives all"
+    return table
+
+
+def _short(value: object) -> str:
+    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
+
+
+def studies(found: Sequence[Study]) -> Table:
+    """Studies with what they choose."""
+    table = Table("study", "families", "probes", "claims", "description")
+    for study in found:
+        names = ", ".join(f if isinstance(f, str) else f.family_id for f in study.families)
+        claims = study.claims if isinstance(study.claims, str) else str(len(study.claims))
+        table.add_row(study.name, names, ", ".join(study.probes), claims, study.description)
+    return table
+
+
+def probes(found: Sequence[Probe]) -> Table:
+    """Probes, their metrics and what they cost."""
+    table = Table("probe", "metric", "grain", "unit", "definition", "source")
+    for probe in found:
+        for number, metric in enumerate(probe.metrics):
+            name = f"{probe.name} v{probe.version}\n{probe.cost}" if number == 0 else ""
+            table.add_row(name, metric.metric_id, metric.grain, metric.unit, escape(metric.definition), metric.citation)
+        table.add_section()
+    return table
