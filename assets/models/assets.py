@@ -1,10 +1,8 @@
 """Dagster assets of models: the checkpoints of a training run, made or fetched, hashed and described."""
 
-from __future__ import annotations
-
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue, asset
 
-from assets.models.facts import put_run
+from assets.models.facts import at_work_on, put_run
 from assets.partitions import training_runs
 from assets.resources import Workspace
 
@@ -13,11 +11,16 @@ from assets.resources import Workspace
 def checkpoints(context: AssetExecutionContext, workspace: Workspace) -> MaterializeResult:
     """Every checkpoint of a training run: its weights made (calibration families are trained here) or fetched, pinned
     by sha256, and its model described from configuration and weights. What was done before is found again."""
-    pinned = put_run(workspace.study, context.partition_key, workspace.home, context.log.info)
+    home = workspace.home
+    with at_work_on(home, context.partition_key):
+        pinned, faults = put_run(workspace.study, context.partition_key, home, context.log.info)
+    for checkpoint_id, reason in faults.items():
+        context.log.error(f"{checkpoint_id} could not be had: {reason}")
     rows = "\n".join(f"| {p.planned.label} | {p.bytes:,} | `{p.weights_sha256[:12]}` |" for p in pinned)
     return MaterializeResult(
         metadata={
             "dagster/row_count": len(pinned),
+            "refused": len(faults),
             "bytes": sum(p.bytes for p in pinned),
             "checkpoints": MetadataValue.md(f"| checkpoint | bytes | sha256 |\n|---|---:|---|\n{rows}"),
         }

@@ -1,7 +1,5 @@
 """Dagster assets of probes: one multi-asset, a key per probe, so that weights are loaded once for all of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from dagster import (
@@ -14,6 +12,7 @@ from dagster import (
     multi_asset,
 )
 
+from assets.models.facts import at_work_on
 from assets.models.runs import run_named
 from assets.partitions import training_runs
 from assets.probes.measure import Outcome, measure
@@ -43,8 +42,9 @@ def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator
     run = run_named(workspace.study, context.partition_key)
     record = workspace.record
     selected = [probe_named(name) for name in probes() if AssetKey(name) in context.selected_asset_keys]
-    plan = plan_run(run, selected, record, record.finished().keys())
-    outcome = measure(run, plan.due, workspace.home, context.log.info, context.run.run_id)
+    with at_work_on(workspace.home, run.run_id):
+        plan = plan_run(run, selected, record, record.finished().keys())
+        outcome = measure(run, plan.due, workspace.home, context.log.info, context.run.run_id)
     for probe in selected:
         yield MaterializeResult(asset_key=probe.name, metadata=_metadata(probe.name, outcome, len(plan.checkpoints)))
     if outcome.failed:

@@ -12,9 +12,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from assets.models.sources import Pinned, Say, TrainingRun, source_named
+from assets.models.facts import SOURCE_ID, source_row
+from assets.models.sources import Pinned, Refused, Say, TrainingRun, pin_each
 from assets.probes.plan import DTYPE, SAMPLE_SEED, DueCheckpoint, cache_key
 from assets.probes.registry import NotApplicable, Probe, Result, canonical, probe_named
 from assets.probes.rows import frame_of, put_definitions
@@ -24,8 +25,6 @@ from catalog.record import Record, now
 
 if TYPE_CHECKING:
     from assets.models.engine.loaded import LoadedModel
-
-SOURCE_ID = "moving-target"
 
 
 @dataclass
@@ -43,16 +42,17 @@ def measure(
 ) -> Outcome:
     """Does all due probes of a training run's checkpoints."""
     record, outcome = Record(home), Outcome()
-    source = source_named(run.kind, run.run_id)
     wanted = {checkpoint.planned.label: checkpoint.probes for checkpoint in due if checkpoint.probes}
     planned = [checkpoint.planned for checkpoint in due if checkpoint.probes]
     if planned:
         record.put("sources", SOURCE_ID, {"sources": [source_row()]})
-    for number, pinned in enumerate(source.pin(run, planned, home, say), start=1):
-        checkpoint_id = run.checkpoint_id(pinned.planned.label)
-        _measure_checkpoint(run, pinned, wanted[pinned.planned.label], record, outcome, dagster_run_id)
+    for number, had in enumerate(pin_each(run, planned, home, say), start=1):
+        checkpoint_id = run.checkpoint_id(had.planned.label)
+        if isinstance(had, Refused):
+            outcome.failed[checkpoint_id] = had.reason
+            continue
+        _measure_checkpoint(run, had, wanted[had.planned.label], record, outcome, dagster_run_id)
         say(f"{checkpoint_id} measured ({number} of {len(planned)})")
-        source.release(pinned)
     return outcome
 
 
@@ -125,17 +125,6 @@ def _note(outcome: Outcome, about: str, probe: str, status: str, reason: str | N
 def told(error: Exception) -> str:
     """An exception as the catalog holds it: a UserError's text, else its type and message."""
     return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-
-
-def source_row() -> dict[str, Any]:
-    """The row of catalog table `sources` for our own measurements."""
-    return {
-        "source_id": SOURCE_ID,
-        "kind": "measured",
-        "citation": "Moving Target, measured on this installation",
-        "licence": "Apache-2.0",
-        "may_redistribute": True,
-    }
 
 
 def peak_memory_bytes() -> int:

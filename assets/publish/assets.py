@@ -4,8 +4,6 @@ The three keys of the first are one step because they share the writer's lock; t
 the whole record.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from dagster import (

@@ -1,7 +1,5 @@
 """Dagster assets of published measurements: one asset per importer, filled where the study gives it a folder."""
 
-from __future__ import annotations
-
 from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, asset
 
 from assets.published import importers

@@ -1,0 +1,187 @@
+"""What the record holds about families, models, training runs and checkpoints.
+
+Stated facts (dates, licence, training data) come from family files, design properties from configuration and weights.
+Here: the rows. Not here: reading properties (properties.py), making or fetching weights (sources/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from filelock import FileLock
+
+from assets.models.properties import read_properties
+from assets.models.runs import run_named
+from assets.models.sources import Pinned, Planned, Say, TrainingRun, pin_each, source_named
+from assets.study import FamilySpec, ModelSpec, Study, digest, load_family
+from catalog.errors import UserError
+from catalog.home import Home
+from catalog.record import Record, canonical_json, now
+
+SOURCE_ID = "moving-target"
+"""The source of everything that is measured here."""
+FETCH = "checkpoints"
+"""Probe name under which a checkpoint that could not be had is listed as failed."""
+
+
+@contextmanager
+def at_work_on(home: Home, run_id: str) -> Iterator[None]:
+    """Holds a training run, so that two processes never make or measure the same one at a time."""
+    folder = home.weights / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{run_id}.lock"):
+        yield
+
+
+def put_run(study: Study, run_id: str, home: Home, say: Say) -> tuple[list[Pinned], dict[str, str]]:
+    """Makes or fetches every checkpoint of a training run, and records what is known of run, model and checkpoints.
+
+    Returns:
+        The checkpoints that are there; and why the others could not be had, by checkpoint_id, recorded too.
+
+    Raises:
+        UserError: none could be had.
+    """
+    run, record = run_named(study, run_id), Record(home)
+    family = next(f for f in map(load_family, study.families) if f.family_id == run.family_id)
+    put_family(record, family)
+    found, faults = [], {}
+    for had in pin_each(run, source_named(run.kind, run_id).plan(run), home, say):
+        if isinstance(had, Pinned):
+            put_checkpoint(record, run, had)
+            found.append(had)
+        else:
+            put_refused(record, run, had.planned, had.reason)
+            faults[run.checkpoint_id(had.planned.label)] = had.reason
+    if faults and not found:
+        told = "\n\n".join(dict.fromkeys(faults.values()))
+        raise UserError(f"No checkpoint of {run_id} could be had: {told}")
+    return found, faults
+
+
+def put_family(record: Record, family: FamilySpec) -> None:
+    """Records a family and the advisories that its file states."""
+    row = family.model_dump(mode="json", include={"family_id", "organisation", "role", "description", "url"})
+    record.put("families", family.family_id, {"families": [row]})
+    for advisory in family.advisories:
+        record.put("advisories", advisory.advisory_id, {"advisories": [advisory.model_dump(mode="json")]})
+
+
+def put_stated_model(record: Record, family_id: str, model_id: str) -> None:
+    """Records a model of which nobody here holds the weights, as its family file states it.
+
+    Raises:
+        UserError: the family has no such model.
+    """
+    family = load_family(family_id)
+    model = next((m for m in family.models if m.model_id == model_id), None)
+    if model is None:
+        raise UserError(
+            f"There is no model {model_id!r} in family {family_id}.",
+            where=f"assets/models/families/{family_id}.yaml",
+            mend="Add it there with its design facts and their sources.",
+        )
+    put_family(record, family)
+    if record.latest("models", model_id) is None:
+        record.put("models", model_id, {"models": [_model_row(family_id, model, model.design)]})
+
+
+def put_checkpoint(record: Record, run: TrainingRun, pinned: Pinned) -> None:
+    """Records a checkpoint that is there, with its run, and its model as configuration and weights describe it."""
+    properties, layers = read_properties(pinned.folder)
+    model = {"models": [_model_row(run.family_id, run.model, properties)], "layers": layers}
+    for row in layers:
+        row["model_id"] = run.model.model_id
+    record.put("models", run.model.model_id, model)
+    _put_training_run(record, run)
+    checkpoint_id = run.checkpoint_id(pinned.planned.label)
+    checkpoint = _checkpoint_row(run, pinned.planned) | {
+        "availability": "available",
+        "weights_sha256": pinned.weights_sha256,
+    }
+    known = (record.latest("checkpoints", checkpoint_id) or {}).get("checkpoint_weights", [])
+    weights = {
+        "checkpoint_id": checkpoint_id,
+        "weights_sha256": pinned.weights_sha256,
+        "config_sha256": pinned.config_sha256,
+        "tokenizer_sha256": pinned.tokenizer_sha256,
+        "source": run.kind,
+        "location": pinned.location,
+        "revision": pinned.planned.revision,
+        "commit_sha": pinned.commit_sha,
+        "format": pinned.format,
+        "precision": pinned.precision,
+        "bytes": pinned.bytes,
+    }
+    same = [row for row in known if {k: v for k, v in row.items() if k != "fetched_at"} == weights]
+    weights["fetched_at"] = same[0]["fetched_at"] if same else now()
+    record.put("checkpoints", checkpoint_id, {"checkpoints": [checkpoint], "checkpoint_weights": [weights]})
+
+
+def put_refused(record: Record, run: TrainingRun, planned: Planned, reason: str) -> None:
+    """Records a checkpoint that could not be had, and why; weights known from before stay known."""
+    checkpoint_id = run.checkpoint_id(planned.label)
+    if record.latest("models", run.model.model_id) is None:
+        row = _model_row(run.family_id, run.model, run.model.design)
+        record.put("models", run.model.model_id, {"models": [row]})
+    _put_training_run(record, run)
+    if record.latest("checkpoints", checkpoint_id) is None:
+        row = _checkpoint_row(run, planned) | {"availability": "refused"}
+        record.put("checkpoints", checkpoint_id, {"checkpoints": [row]})
+    record.put("sources", SOURCE_ID, {"sources": [source_row()]})
+    failure = {
+        "checkpoint_id": checkpoint_id,
+        "probe": FETCH,
+        "probe_version": 1,
+        "parameters": "{}",
+        "provenance": "measured",
+        "source_id": SOURCE_ID,
+        "status": "failed",
+        "reason": reason,
+        "cache_key": digest(canonical_json([checkpoint_id, planned.revision]))[:40],
+    }
+    record.put_probe_run(failure, None)
+
+
+def source_row() -> dict[str, Any]:
+    """The row of catalog table `sources` for our own measurements."""
+    return {
+        "source_id": SOURCE_ID,
+        "kind": "measured",
+        "citation": "Moving Target, measured on this installation",
+        "licence": "Apache-2.0",
+        "may_redistribute": True,
+    }
+
+
+def _put_training_run(record: Record, run: TrainingRun) -> None:
+    row = {"run_id": run.run_id, "model_id": run.model.model_id, "seed": run.seed}
+    record.put("training_runs", run.run_id, {"training_runs": [row]})
+
+
+def _checkpoint_row(run: TrainingRun, planned: Planned) -> dict[str, Any]:
+    return {
+        "checkpoint_id": run.checkpoint_id(planned.label),
+        "run_id": run.run_id,
+        "label": planned.label,
+        "step": planned.step,
+        "tokens_seen": planned.tokens_seen,
+        "is_final": planned.is_final,
+    }
+
+
+def _model_row(family_id: str, model: ModelSpec, design: dict[str, Any]) -> dict[str, Any]:
+    stated = model.model_dump(
+        mode="json",
+        include={"parent_model_id", "released_on", "training_tokens", "training_data", "tuning", "licence"},
+    )
+    properties = {**design.get("properties", {}), "facts": model.facts}
+    return {
+        **design,
+        **stated,
+        "model_id": model.model_id,
+        "family_id": family_id,
+        "properties": canonical_json(properties),
+    }
