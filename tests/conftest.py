@@ -45,7 +45,9 @@ def pythia_models() -> pl.DataFrame:
 @pytest.fixture(scope="session")
 def pythia_runs(trott2025: list[ImportedCheckpoint]) -> pl.DataFrame:
     """run_id, model_id and seed."""
-    return pl.DataFrame({(c.run_id, c.model_id, c.seed) for c in trott2025}, schema=["run_id", "model_id", "seed"], orient="row")
+    return pl.DataFrame(
+        sorted({(c.run_id, c.model_id, c.seed) for c in trott2025}), schema=["run_id", "model_id", "seed"], orient="row"
+    )
 
 
 def evidence_of(checkpoints: list[ImportedCheckpoint], metric_id: str) -> pl.DataFrame:
@@ -82,4 +84,5 @@ def evidence_of(checkpoints: list[ImportedCheckpoint], metric_id: str) -> pl.Dat
         for m in c.measurements
         if m.metric_id == metric_id
     ]
-    return pl.DataFrame(rows, infer_schema_length=1)
+    unknown = dict.fromkeys(("value_a", "value_b", "standard_error"), pl.Float64)
+    return pl.DataFrame(rows, schema_overrides=unknown)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -252,7 +252,10 @@ def agreement(choices: Sequence[int], categories: int, tolerance: int = 0, confi
     def corrected(kept: NDArray[np.intp]) -> float:
         return (pairs_agreeing(drawn[kept], tolerance) - chance) / (1 - chance)
 
-    return jackknife(corrected, drawn.size, confidence)
+    found = jackknife(corrected, drawn.size, confidence)
+    if drawn.size > 1 and pairs_agreeing(drawn, tolerance) == 0:
+        return replace(found, low=None, high=None, reason="no two units agree: the jackknife shows no spread")
+    return found
 
 
 def chance_agreement(categories: int, tolerance: int = 0) -> float:
