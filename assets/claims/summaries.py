@@ -32,7 +32,6 @@ PLATEAU_SHARE = 0.9
 
 
 CENSORED: dict[Censoring, str] = {
-    "none": "between two checkpoints",
     "left": "passed at the first checkpoint already",
     "right": "never passed to stay",
     "unconfirmed": "passed at the last checkpoint only",
@@ -262,7 +261,7 @@ def precedes(first: OnsetInterval, second: OnsetInterval) -> tuple[Order, str]:
     """
     for name, onset in (("first", first), ("second", second)):
         if onset.censoring != "none":
-            return "u", f"the {name} onset is {CENSORED[onset.censoring]}"
+            return "u", f"the {name} threshold was {CENSORED[onset.censoring]}"
     if first.steps == second.steps:
         return "u", f"both lie in the same interval {first.steps} of steps"
     if first.ends_before(second):
