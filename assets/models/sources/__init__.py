@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from assets.models import files
 from assets.study import CheckpointChoice, ModelSpec
 from catalog.errors import UserError
 from catalog.home import Home
@@ -33,7 +34,7 @@ class TrainingRun:
     kind: str
     """Kind of source."""
     spec: Any
-    """The validated content of `runs`, an instance of the source's own schema."""
+    """The validated `runs`, as the source's `seeds` returned it."""
     seed: int | None
     choice: CheckpointChoice
 
@@ -49,6 +50,7 @@ class Planned:
     step: int | None
     tokens_seen: int | None
     is_final: bool
+    """Whether it is the last one of its run, chosen by the study or not."""
     revision: str
     """What pins it: the recipe's digest, a file's sha256, a commit. Known without torch and, but for hubs, offline."""
 
@@ -75,15 +77,21 @@ class Source(Protocol):
 
     kind: str
 
-    def seeds(self, content: Any, where: str) -> tuple[Any, list[int | None]]:
-        """Validates what stands under `runs: {kind: ...}`; the spec and one seed (or None) per training run.
+    def seeds(self, runs: Mapping[str, Any], where: str) -> tuple[Any, list[int | None]]:
+        """Validates a model's `runs`, its key `kind` and the source's options beside it.
+
+        Returns:
+            The spec, and one seed (None where there is no number) per training run.
 
         Raises:
             UserError: the content does not fit; `where` names the file and key.
         """
 
     def plan(self, run: TrainingRun) -> list[Planned]:
-        """The run's checkpoints in order of steps, without torch. Only `hub` may need the network here."""
+        """The run's checkpoints that the study chose, in order of steps, without torch.
+
+        Only `hub` may need the network here.
+        """
 
     def pin(self, run: TrainingRun, planned: list[Planned], home: Home, say: Say) -> Iterator[Pinned]:
         """Makes or fetches these checkpoints one after the other, each complete and hashed when it is yielded.
@@ -116,5 +124,68 @@ def source_named(kind: str, where: str) -> Source:
         return sources()[kind]
     except KeyError:
         raise UserError(
-            f"There is no source of kind {kind!r}.", where=where, mend=f"Under `runs` stands one of: {', '.join(sources())}."
+            f"There is no source of kind {kind!r}.",
+            where=where,
+            mend=f"Under `runs` stands one of: {', '.join(sources())}.",
         ) from None
+
+
+def chosen(run: TrainingRun, listed: list[Planned]) -> list[Planned]:
+    """Those of a run's checkpoints that the study chose.
+
+    Raises:
+        UserError: the study names steps that the source does not list.
+    """
+    if run.choice.steps is None:
+        return listed
+    unknown = sorted(set(run.choice.steps) - {checkpoint.step for checkpoint in listed if checkpoint.step is not None})
+    if unknown:
+        known = ", ".join(str(checkpoint.step) for checkpoint in listed)
+        raise UserError(
+            f"The training run {run.run_id} has no checkpoint at step {', '.join(map(str, unknown))}.",
+            where=f"checkpoints.{run.family_id}.steps of the study",
+            mend=f"Its steps are: {known}.",
+        )
+    return [checkpoint for checkpoint in listed if checkpoint.step in run.choice.steps]
+
+
+def pin_folder(planned: Planned, folder: Path, *, location: str, commit_sha: str | None = None) -> Pinned:
+    """Checks and hashes a folder of safetensors.
+
+    Raises:
+        UserError: files are missing, refused or damaged.
+    """
+    weights = files.weight_files(folder)
+    return Pinned(
+        planned=planned,
+        folder=folder,
+        weights_sha256=files.sha256_files(weights),
+        config_sha256=files.config_sha256(folder),
+        tokenizer_sha256=files.tokenizer_sha256(folder),
+        location=location,
+        commit_sha=commit_sha,
+        format="safetensors",
+        precision=files.precision(weights),
+        bytes=sum(path.stat().st_size for path in weights),
+    )
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A checkpoint that could not be had, and why."""
+
+    planned: Planned
+    reason: str
+
+
+def pin_each(run: TrainingRun, planned: list[Planned], home: Home, say: Say) -> Iterator[Pinned | Refused]:
+    """Pins one checkpoint after the other, goes on after one that can't be had, and releases each before the next."""
+    source, remaining = source_named(run.kind, run.run_id), list(planned)
+    while remaining:
+        try:
+            for pinned in source.pin(run, list(remaining), home, say):
+                remaining.pop(0)
+                yield pinned
+                source.release(pinned)
+        except UserError as error:
+            yield Refused(remaining.pop(0), str(error))
