@@ -17,7 +17,6 @@ from typing import Literal
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from assets.claims.pooling import CONFIDENCE, Floats, Interval, finite
 
@@ -92,8 +91,7 @@ def neighbour_steps(groups: Sequence[Group], direction: Literal[1, -1]) -> tuple
     """Each model against the next larger one (Welch 1947; Holm 1979)."""
     pairs = list(pairwise(sorted(groups, key=lambda group: group.x)))
     raw = [_welch(lower.values, upper.values) for lower, upper in pairs]
-    known = [p for p in raw if p is not None]
-    corrected = iter(multipletests(known, method="holm")[1]) if known else iter(())
+    corrected = iter(holm([p for p in raw if p is not None]))
     holm = [None if p is None else float(next(corrected)) for p in raw]
     return tuple(
         Step(
@@ -106,6 +104,19 @@ def neighbour_steps(groups: Sequence[Group], direction: Literal[1, -1]) -> tuple
         )
         for (lower, upper), p, adjusted in zip(pairs, raw, holm, strict=True)
     )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for their number, in the order given (Holm 1979).
+
+    statsmodels' multipletests gives the same and collects all garbage of the process at each call (0.2 s here).
+    """
+    p = finite(p_values)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return [float(value) for value in corrected]
 
 
 def _welch(a: Sequence[float], b: Sequence[float]) -> float | None:

@@ -1,0 +1,63 @@
+"""What every kind of estimand has. Here: the common class. Not here: any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from assets.claims.outcomes import Ruling, RunOutcome
+from assets.claims.readings import Estimate, Evidence, Reading
+from assets.study import Strict
+
+
+class Estimand(Strict):
+    """One way to make a verdict of readings."""
+
+    unit: ClassVar[Literal["run", "model", "family"]]
+    """What is decided first: each run, or a model by its runs, or a family by its models."""
+    continuous: ClassVar[bool] = False
+    """Whether a family's estimate is a quantity, to be pooled over families, rather than a share."""
+
+    @property
+    def needs_delta(self) -> bool:
+        """Whether the rule asks for a smallest effect of interest."""
+        return False
+
+    @property
+    def words(self) -> str:
+        """The quantity of one run, as the beginning of a sentence."""
+        raise NotImplementedError
+
+    @property
+    def in_unit(self) -> str:
+        """Its unit; of a model's or family's estimate where runs are not decided singly."""
+        raise NotImplementedError
+
+    def readings(self) -> dict[str, Reading]:
+        """What it reads, by key of the claim file."""
+        raise NotImplementedError
+
+    def sample(self, evidence: Evidence, run_ids: Sequence[str]) -> list[RunOutcome]:
+        """What each of a subject's runs gives."""
+        raise NotImplementedError
+
+    def over_runs(self, evidence: Evidence, outcomes: Sequence[RunOutcome], delta: float | None) -> Ruling:
+        """The ruling on the model whose runs gave these outcomes, all of state `decided`."""
+        raise NotImplementedError
+
+
+def taken(run_id: str, estimate: Estimate) -> RunOutcome:
+    """An estimate as the outcome of a run that is not decided singly, or that gives nothing."""
+    if estimate.value is None:
+        state: Literal["missing", "undefined"] = "missing" if estimate.defined else "undefined"
+        return RunOutcome(run_id, state, variant_id=estimate.variant_id, reason=estimate.reason)
+    return RunOutcome(
+        run_id,
+        "decided",
+        None,
+        estimate.value,
+        estimate.low,
+        estimate.high,
+        estimate.standard_error,
+        estimate.variant_id,
+    )

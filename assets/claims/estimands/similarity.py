@@ -1,0 +1,106 @@
+"""Do the runs of a model develop alike? Pairs of trajectories, compared at the checkpoints that both have.
+
+Not here: the statistics of one pair (summaries.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from assets.claims import pooling
+from assets.claims.estimands.base import Estimand
+from assets.claims.outcomes import Ruling, RunOutcome
+from assets.claims.readings import Evidence, Reading
+from assets.claims.summaries import Trajectory, largest_gap, similarity
+from assets.claims.verdicts import by_interval, lower_bound, number, percent
+
+
+class Similarity(Estimand):
+    """At least this share of the pairs of runs is alike: largest gap below, or correlation above, the threshold.
+
+    The share's interval is the jackknife's over runs, since pairs that share a run are no independent units.
+    """
+
+    unit: ClassVar[Literal["run", "model", "family"]] = "model"
+    continuous: ClassVar[bool] = True
+    kind: Literal["similarity"]
+    of: Reading
+    statistic: Literal["largest_gap", "correlation"]
+    threshold: float
+    share: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _reads_trajectories(self) -> Similarity:
+        if self.of.quantity != "final" or self.of.split != "whole":
+            raise ValueError("similarity compares whole trajectories: leave quantity and split out")
+        return self
+
+    @property
+    def words(self) -> str:
+        return self.of.words
+
+    @property
+    def in_unit(self) -> str:
+        return "share of pairs"
+
+    def readings(self) -> dict[str, Reading]:
+        return {"of": self.of}
+
+    def sample(self, evidence: Evidence, run_ids: Sequence[str]) -> list[RunOutcome]:
+        """Each run's trajectory, all of one variant; the estimate shown is its peak."""
+        variant = evidence.shared(self.of, run_ids)
+        held = evidence.trajectories(self.of).get(variant or "", {})
+        found = []
+        for run_id in run_ids:
+            if run_id in held:
+                run = RunOutcome(run_id, "decided", estimate=float(held[run_id].value.max()), variant_id=variant)
+            else:
+                measured = variant in evidence.matching(self.of, run_id)
+                reason = "no checkpoint with a known step" if measured else evidence.why_missing(self.of, run_id)
+                run = RunOutcome(run_id, "missing", variant_id=variant if measured else None, reason=reason)
+            found.append(run)
+        return found
+
+    def over_runs(self, evidence: Evidence, outcomes: Sequence[RunOutcome], delta: float | None) -> Ruling:
+        held = evidence.trajectories(self.of)
+        runs = [held[run.variant_id or ""][run.run_id] for run in outcomes]
+        values = self._matrix(runs)
+        alike = np.where(np.isnan(values), np.nan, self._alike(values))
+
+        def share(kept: NDArray[np.intp]) -> float:
+            part = alike[np.ix_(kept, kept)][np.triu_indices(kept.size, 1)]
+            return float(np.nanmean(part)) if not np.isnan(part).all() else 0.0
+
+        pairs = values[np.triu_indices(len(runs), 1)]
+        known = pairs[~np.isnan(pairs)]
+        interval = pooling.jackknife(share, len(runs))
+        if not known.size:
+            return Ruling("inconclusive", "No two training runs have a checkpoint in common.")
+        gap = self.statistic == "largest_gap"
+        asked = f"a {'largest gap below' if gap else 'correlation above'} {number(self.threshold)}"
+        what = f"{self._alike(known).sum()} of {known.size} pairs of {len(runs)} training runs have {asked}"
+        ruling = by_interval(interval, "above", self.share, None, self.in_unit, what)
+        more = f" The least alike pair has {number(float(known.max() if gap else known.min()))}."
+        if interval.low == interval.high:
+            unlike = 1 - lower_bound(len(runs), len(runs))
+            more += f" Not excluded: that up to {percent(unlike)} of further runs differ."
+        return replace(ruling, reason=ruling.reason + more)
+
+    def _alike(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return values < self.threshold if self.statistic == "largest_gap" else values > self.threshold
+
+    def _matrix(self, runs: Sequence[Trajectory]) -> NDArray[np.float64]:
+        """(runs, runs) the statistic of each pair; NaN where it is not defined."""
+        compare = largest_gap if self.statistic == "largest_gap" else similarity
+        matrix = np.full((len(runs), len(runs)), np.nan)
+        for i, j in combinations(range(len(runs)), 2):
+            value = compare(runs[i], runs[j]).value
+            matrix[i, j] = matrix[j, i] = np.nan if value is None else value
+        return matrix

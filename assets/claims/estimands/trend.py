@@ -1,0 +1,111 @@
+"""A quantity of a family's models against one of their design properties.
+
+Not here: the rule itself (claims/trends.py); regressions over runs, which published work uses (claims/regressions.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from pydantic import field_validator
+
+from assets.claims import pooling, trends
+from assets.claims.estimands.base import Estimand, taken
+from assets.claims.outcomes import Ruling, RunOutcome
+from assets.claims.readings import Evidence, Reading
+from assets.claims.reference import NUMBER, PROPERTIES
+from assets.claims.trends import Group
+from assets.claims.verdicts import equivalence_rule, number
+
+
+class Trend(Estimand):
+    """The quantity rises or falls with the property, or is flat: its slope is as good as 0 (within delta)."""
+
+    unit: ClassVar[Literal["run", "model", "family"]] = "family"
+    continuous: ClassVar[bool] = True
+    kind: Literal["trend"]
+    of: Reading
+    over: str
+    """The design property, a number."""
+    scale: Literal["log10", "linear"] = "log10"
+    """Of the property."""
+    direction: Literal["rises", "falls", "flat"]
+
+    @field_validator("over")
+    @classmethod
+    def _is_a_number(cls, name: str) -> str:
+        numbers = [known for known, kind in PROPERTIES.items() if kind == NUMBER]
+        if name not in numbers:
+            raise ValueError(f"{name} is not a design property that is a number: {', '.join(numbers)}")
+        return name
+
+    @property
+    def needs_delta(self) -> bool:
+        return self.direction == "flat"
+
+    @property
+    def words(self) -> str:
+        return self.of.words
+
+    @property
+    def in_unit(self) -> str:
+        return f"{self.of.unit} per {'tenfold ' if self.scale == 'log10' else ''}{self.over}"
+
+    def readings(self) -> dict[str, Reading]:
+        return {"of": self.of}
+
+    def sample(self, evidence: Evidence, run_ids: Sequence[str]) -> list[RunOutcome]:
+        """The quantity of each run of the family, all of one variant and one grid of checkpoints."""
+        return [taken(run_id, estimate) for run_id, estimate in evidence.compared(self.of, run_ids).items()]
+
+    def place(self, value: float) -> float:
+        """Where a model of this property stands on the axis."""
+        return math.log10(value) if self.scale == "log10" else value
+
+    def over_models(self, models: Mapping[str, tuple[float, Sequence[float]]], delta: float | None) -> Ruling:
+        """The ruling on a family.
+
+        Args:
+            models: by unit (a model, or models of one parent), the property and the quantity in each run.
+        """
+        groups = [Group(name, self.place(x), tuple(values)) for name, (x, values) in models.items()]
+        if self.direction == "flat":
+            return self._flat(groups, delta or 0.0)
+        found = trends.trend(groups, 1 if self.direction == "rises" else -1, delta or 0.0)
+        slope = found.slope
+        sizes = ", ".join(f"{g.name} {number(g.mean)}" for g in sorted(groups, key=lambda g: g.x))
+        return Ruling(
+            found.verdict,
+            f"{found.reason[:1].upper()}{found.reason[1:]}. Means of the models: {sizes}.",
+            slope.estimate,
+            slope.low,
+            slope.high,
+            unit=self.in_unit,
+            flips=self._flips(found),
+        )
+
+    def _flat(self, groups: Sequence[Group], delta: float) -> Ruling:
+        x, y = [g.x for g in groups], [g.mean for g in groups]
+        found = pooling.equivalence(lambda confidence: trends.slope_interval(x, y, confidence), delta)
+        ruling = equivalence_rule(found, delta, self.in_unit, f"Slope over {', '.join(g.name for g in groups)}")
+        if len(groups) < trends.MODELS_NEEDED:
+            reason = f"A trend needs {trends.MODELS_NEEDED} models, there are {len(groups)}. {ruling.reason}"
+            return replace(ruling, verdict="insufficient", reason=reason, flips=())
+        return ruling
+
+    def _flips(self, found: trends.Trend) -> tuple[dict[str, str], ...]:
+        if found.verdict == "fails" and any(step.reversed for step in found.steps):
+            steps = " and ".join(f"{s.lower} to {s.upper}" for s in found.steps if s.reversed)
+            return (
+                {"when": f"no significant reversal from {steps}", "becomes": "inconclusive or holds, by the slope"},
+            )
+        if found.verdict == "holds":
+            return (
+                {"when": "a neighbouring step significantly reversed in further runs or models", "becomes": "fails"},
+            )
+        if found.verdict == "inconclusive" and found.slope.low is not None:
+            return ({"when": "further models that bring the slope's interval beyond 0", "becomes": "holds or fails"},)
+        return ()

@@ -1,0 +1,366 @@
+"""One estimand of one claim, at every level and on every subject.
+
+Runs pass the gates and give outcomes; outcomes make rulings on models, these on families, these across. A family
+counts towards more than itself only if it is natural: what we trained to show a thing is no evidence that the thing is
+general.
+
+    run      each training run                          not for trend, agreement, likeness, association
+    model    its runs                                   not for trend
+    family   natural families: models, those of one parent being one unit
+    across   natural families that vote
+
+Not here: the rules (verdicts.py), the estimates (estimands/), what stands beside a verdict (robustness.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from scipy import stats
+
+from assets.claims import gates, pooling
+from assets.claims.estimands.base import Estimand
+from assets.claims.estimands.trend import Trend
+from assets.claims.outcomes import DECIDED, Ruling, RunOutcome, Verdict
+from assets.claims.readings import Evidence
+from assets.claims.schema import Claim
+from assets.claims.subjects import Subjects
+from assets.claims.verdicts import counted, family_rule, number, vote, votes_rule
+
+WORDS: dict[str | None, Verdict] = {"h": "holds", "f": "fails", "u": "inconclusive"}
+EVALUATED = (*DECIDED, "inconclusive")
+Vote = Literal["h", "f", "m"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict on one subject.
+
+    Attributes:
+        runs: all training runs of the subject, those left out with the reason.
+        included: ids of those that counted.
+        without: the verdict with one unit left out, by what was left out.
+    """
+
+    level: str
+    subject: str
+    ruling: Ruling
+    runs: tuple[RunOutcome, ...]
+    included: frozenset[str]
+    without: Mapping[str, Verdict] = field(default_factory=dict)
+
+
+class Judging:
+    """Decides one estimand of a claim.
+
+    Args:
+        examine: whether to also decide with one unit left out at a time.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        estimand: Estimand,
+        subjects: Subjects,
+        evidence: Evidence,
+        faults: gates.Faults,
+        examine: bool = False,
+    ) -> None:
+        self.claim, self.estimand, self.subjects = claim, estimand, subjects
+        self.evidence, self.faults, self.examine = evidence, faults, examine
+        self.outcomes = self._outcomes()
+
+    def all(self) -> list[Judged]:
+        """Every verdict at the claim's levels, in the order of levels and subjects."""
+        models = {} if self.estimand.unit == "family" else {m: self._model(m) for m in self.subjects.models}
+        families = {f: self._family(f, models) for f in self.subjects.natural}
+        found = {
+            "run": [self._run(run_id) for run_id in self.subjects.runs] if self.estimand.unit == "run" else [],
+            "model": list(models.values()),
+            "family": list(families.values()),
+            "across": [self._across(models, families)],
+        }
+        return [judged for level in self.claim.levels for judged in found[level]]
+
+    # Runs
+
+    def _outcomes(self) -> dict[str, RunOutcome]:
+        """What each run gives, gates passed; runs that are compared are read together."""
+        found = {run_id: gate for run_id in self.subjects.runs if (gate := self._gate(run_id)) is not None}
+        for together in self._groups():
+            inside = [run_id for run_id in together if run_id not in found]
+            found |= {run.run_id: run for run in self.estimand.sample(self.evidence, inside)}
+        return {run_id: found[run_id] for run_id in self.subjects.runs}
+
+    def _groups(self) -> Iterable[list[str]]:
+        if self.estimand.unit == "run":
+            return [list(self.subjects.runs)]
+        if self.estimand.unit == "model":
+            return [self.subjects.of_model(model_id) for model_id in self.subjects.models]
+        return [self.subjects.of_family(family_id) for family_id in self.subjects.roles]
+
+    def _gate(self, run_id: str) -> RunOutcome | None:
+        """Why the run does not reach the estimand; None where it does."""
+        run = self.subjects.runs[run_id]
+        left_out = gates.outside(self.claim.predicate, run)
+        if left_out:
+            return RunOutcome(run_id, left_out[0], reason=left_out[1])
+        for reading in self.estimand.readings().values():
+            ranked = self.evidence.matching(reading, run_id)
+            for metric in [self.evidence.metric_of(ranked[0]), reading.minus] if ranked else []:
+                fault = self.faults.get((metric or "", run.properties["architecture"]))
+                if fault:
+                    return RunOutcome(run_id, "undefined", variant_id=ranked[0], reason=f"instrument: {fault}")
+        return None
+
+    def _of(self, run_ids: Iterable[str]) -> tuple[tuple[RunOutcome, ...], tuple[RunOutcome, ...]]:
+        """All outcomes of these runs, and those that count."""
+        runs = tuple(self.outcomes[run_id] for run_id in run_ids)
+        return runs, tuple(run for run in runs if run.state == "decided")
+
+    def _run(self, run_id: str) -> Judged:
+        run = self.outcomes[run_id]
+        if run.state != "decided":
+            return Judged("run", run_id, _nothing([run]), (run,), frozenset())
+        ruling = Ruling(
+            WORDS[run.outcome],
+            f"{self.estimand.words[:1].upper()}{self.estimand.words[1:]}: {run.reason}.",
+            run.estimate,
+            run.low,
+            run.high,
+            n_h=int(run.outcome == "h"),
+            n_f=int(run.outcome == "f"),
+            n_u=int(run.outcome == "u"),
+            unit=self.estimand.in_unit,
+            weights=(1.0,),
+        )
+        return Judged("run", run_id, ruling, (run,), frozenset([run_id]))
+
+    # Models
+
+    def _model(self, model_id: str) -> Judged:
+        runs, decided = self._of(self.subjects.of_model(model_id))
+        if not decided:
+            return Judged("model", model_id, _nothing(runs), runs, frozenset())
+        ruling = self.estimand.over_runs(self.evidence, decided, self.claim.delta)
+        without: dict[str, Verdict] = {}
+        if len(decided) < gates.RUNS_NEEDED:
+            had = counted(len(decided), "training run")
+            ruling = _too_few(ruling, f"{had} of the {gates.RUNS_NEEDED} that are needed")
+        elif self.examine:
+            without = {
+                left.run_id: self.estimand.over_runs(
+                    self.evidence, [run for run in decided if run is not left], self.claim.delta
+                ).verdict
+                for left in decided
+            }
+        return Judged("model", model_id, ruling, runs, _ids(decided), without)
+
+    # Families
+
+    def _family(self, family_id: str, models: Mapping[str, Judged]) -> Judged:
+        if isinstance(self.estimand, Trend):
+            return self._trend(family_id, self.estimand)
+        runs, _ = self._of(self.subjects.of_family(family_id))
+        own = {model_id: models[model_id] for model_id in self.subjects.models_of(family_id)}
+        evaluated = {m: judged for m, judged in own.items() if judged.ruling.verdict in EVALUATED}
+        if not evaluated:
+            return Judged("family", family_id, _nothing(runs, _reasons_of(own)), runs, frozenset())
+        verdicts = {model_id: judged.ruling.verdict for model_id, judged in evaluated.items()}
+        units = self._units(verdicts)
+        ruling = family_rule(units)
+        if len(units) < gates.MODELS_NEEDED:
+            ruling = _too_few(ruling, f"{counted(len(units), 'model')} of the {gates.MODELS_NEEDED} that are needed")
+        included = frozenset().union(*(judged.included for judged in evaluated.values()))
+        return Judged("family", family_id, ruling, runs, included, self._family_without(evaluated, verdicts))
+
+    def _family_without(self, evaluated: Mapping[str, Judged], verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
+        """The family's verdict without one model, and without one run of a model."""
+        if not self.examine:
+            return {}
+        found: dict[str, Verdict] = {}
+        for model_id, judged in evaluated.items():
+            others = {m: verdict for m, verdict in verdicts.items() if m != model_id}
+            found[model_id] = family_rule(self._units(others)).verdict
+            for run_id, changed in judged.without.items():
+                found[run_id] = family_rule(self._units({**others, model_id: changed})).verdict
+        return found
+
+    def _units(self, verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
+        """Verdicts of models as those of units: models of one parent are one."""
+        together: dict[str, list[str]] = {}
+        for model_id, verdict in verdicts.items():
+            together.setdefault(self.subjects.unit_of(model_id), []).append(model_id)
+        found: dict[str, Verdict] = {}
+        for unit, members in together.items():
+            voted = vote([verdicts[m] for m in members if verdicts[m] in DECIDED])
+            name = members[0] if len(members) == 1 else f"{unit} and those made of it"
+            found[name] = {"h": "holds", "f": "fails", "m": "mixed", None: "inconclusive"}[voted]  # type: ignore[assignment]
+        return found
+
+    def _trend(self, family_id: str, estimand: Trend) -> Judged:
+        runs, decided = self._of(self.subjects.of_family(family_id))
+        unplaced = {r.run_id for r in decided if self.subjects.runs[r.run_id].properties[estimand.over] is None}
+        if unplaced:
+            gone = {"state": "missing", "reason": f"{estimand.over} of the model is not known"}
+            runs = tuple(replace(run, **gone) if run.run_id in unplaced else run for run in runs)  # type: ignore[arg-type]
+            decided = tuple(run for run in decided if run.run_id not in unplaced)
+        if not decided:
+            return Judged("family", family_id, _nothing(runs), runs, frozenset())
+        ruling = estimand.over_models(self._placed(decided, estimand), self.claim.delta)
+        return Judged("family", family_id, ruling, runs, _ids(decided), self._trend_without(decided, estimand))
+
+    def _placed(self, decided: Iterable[RunOutcome], estimand: Trend) -> dict[str, tuple[float, list[float]]]:
+        """By unit, its mean property and the quantity in each of its runs."""
+        placed: dict[str, tuple[list[float], list[float]]] = {}
+        for run in decided:
+            own = self.subjects.runs[run.run_id]
+            x, y = placed.setdefault(self.subjects.unit_of(own.model_id), ([], []))
+            x.append(float(own.properties[estimand.over]))
+            y.append(run.estimate or 0.0)
+        return {unit: (sum(x) / len(x), y) for unit, (x, y) in placed.items()}
+
+    def _trend_without(self, decided: Sequence[RunOutcome], estimand: Trend) -> dict[str, Verdict]:
+        if not self.examine:
+            return {}
+        found: dict[str, Verdict] = {}
+        for name in {self.subjects.runs[run.run_id].model_id for run in decided} | {run.run_id for run in decided}:
+            kept = [r for r in decided if name not in (r.run_id, self.subjects.runs[r.run_id].model_id)]
+            found[name] = estimand.over_models(self._placed(kept, estimand), self.claim.delta).verdict
+        return dict(sorted(found.items()))
+
+    # Across
+
+    def _across(self, models: Mapping[str, Judged], families: Mapping[str, Judged]) -> Judged:
+        runs = tuple(run for judged in families.values() for run in judged.runs)
+        votes: dict[str, Vote] = {}
+        included: set[str] = set()
+        by_runs: list[str] = []
+        for family_id, judged in families.items():
+            voted, voters, flagged = self._vote(family_id, judged, models)
+            if voted:
+                votes[family_id] = voted
+                included |= voters
+                by_runs += [family_id] * flagged
+        if not votes:
+            nothing = _nothing(runs) if runs else Ruling("insufficient", "There is no natural family in the catalog.")
+            if nothing.verdict == "insufficient" and any(run.state == "decided" for run in runs):
+                nothing = Ruling("insufficient", "No natural family has a verdict of its own yet.", n_h=0, n_f=0, n_u=0)
+            return Judged("across", "all", nothing, runs, frozenset())
+        ruling = votes_rule(votes)
+        few = len(votes) < gates.FAMILIES_NEEDED
+        if few:
+            ruling = _too_few(ruling, f"{counted(len(votes), 'family')} of the {gates.FAMILIES_NEEDED} that are needed")
+        elif self.estimand.continuous:
+            ruling = self._pooled(ruling, votes, models, families)
+        ruling = replace(ruling, reason=f"{ruling.reason} {self._sample_told(votes, by_runs, included)}")
+        left = (
+            {name: {k: v for k, v in votes.items() if k != name} for name in votes} if self.examine and not few else {}
+        )
+        without = {name: votes_rule(kept).verdict for name, kept in left.items()}
+        return Judged("across", "all", ruling, runs, frozenset(included), without)
+
+    def _vote(
+        self, family_id: str, judged: Judged, models: Mapping[str, Judged]
+    ) -> tuple[Vote | None, frozenset[str], bool]:
+        """The family's vote, the runs behind it, and whether it rests on single runs only."""
+        if self.estimand.unit == "family":
+            return vote([judged.ruling.verdict] * (judged.ruling.verdict in DECIDED)), judged.included, False
+        decided = [models[m] for m in self.subjects.models_of(family_id) if models[m].ruling.verdict in DECIDED]
+        if decided:
+            voters = frozenset().union(*(model.included for model in decided))
+            return vote([model.ruling.verdict for model in decided]), voters, False
+        told = [run for run in judged.runs if run.state == "decided" and run.outcome in ("h", "f")]
+        return vote([run.outcome or "" for run in told]), _ids(told), True
+
+    def _pooled(
+        self, ruling: Ruling, votes: Mapping[str, Vote], models: Mapping[str, Judged], families: Mapping[str, Judged]
+    ) -> Ruling:
+        """The ruling with the mean over families of the quantity itself, its prediction interval, and leave-one-out."""
+        values: dict[str, float] = {}
+        variances: dict[str, float] = {}
+        for family_id in votes:
+            rulings = [models[m].ruling for m in self.subjects.models_of(family_id) if m in models]
+            if self.estimand.unit == "family":
+                judged = families[family_id]
+                rulings = [judged.ruling]
+                variances[family_id] = self._slope_variance(judged)
+            found = [r.estimate for r in rulings if r.estimate is not None and r.verdict in EVALUATED]
+            if found:
+                values[family_id] = sum(found) / len(found)
+
+        def over(names: Iterable[str]) -> pooling.Pooled:
+            known = [variances[name] for name in names] if variances else None
+            return pooling.pool([values[name] for name in names], known)
+
+        pooled = over(values)
+        left = [over([other for other in values if other != name]).mean.estimate or 0.0 for name in values]
+        said = f"{number(pooled.mean.estimate)}, {number(min(left))} to {number(max(left))} without any one"
+        return replace(
+            ruling,
+            reason=f"{ruling.reason} Mean over families {said}.",
+            estimate=pooled.mean.estimate,
+            low=pooled.mean.low,
+            high=pooled.mean.high,
+            pi_low=pooled.prediction.low,
+            pi_high=pooled.prediction.high,
+            tau=pooled.tau,
+            unit=self.estimand.in_unit,
+        )
+
+    def _slope_variance(self, judged: Judged) -> float:
+        """The squared standard error behind a slope's t(k-2) interval."""
+        k = len({self.subjects.unit_of(self.subjects.runs[run_id].model_id) for run_id in judged.included})
+        width = (judged.ruling.high or 0.0) - (judged.ruling.low or 0.0)
+        return float((width / 2 / stats.t.ppf(0.975, k - 2)) ** 2)
+
+    def _sample_told(self, votes: Mapping[str, Vote], by_runs: Sequence[str], included: Iterable[str]) -> str:
+        """What the families are a sample of, in words."""
+        behind = [self.subjects.runs[run_id].properties for run_id in sorted(included)]
+        said = [f"A convenience sample of {counted(len(votes), 'family')} ({', '.join(votes)})"]
+        covers = []
+        for name, label in (("organisation", "organisations"), ("attention", "attention")):
+            found = sorted({str(p[name]) for p in behind if p[name] is not None})
+            covers += [f"{label}: {', '.join(found)}"] if found else []
+        sizes = [p["n_params"] for p in behind if p["n_params"]]
+        years = [p["released_on"].year for p in behind if p["released_on"]]
+        covers += [f"parameters: {min(sizes):.2g} to {max(sizes):.2g}"] if sizes else []
+        covers += [f"released: {min(years)} to {max(years)}"] if years else []
+        said += [f"covering {'; '.join(covers)}"] if covers else []
+        flagged = f" {', '.join(by_runs)} voted by single training runs." if by_runs else ""
+        return f"{', '.join(said)}.{flagged}"
+
+
+def _ids(runs: Iterable[RunOutcome]) -> frozenset[str]:
+    return frozenset(run.run_id for run in runs)
+
+
+def _too_few(ruling: Ruling, had: str) -> Ruling:
+    """The same estimates, but no verdict on so few units."""
+    flips = tuple(flip for flip in ruling.flips if "more" in flip["when"])
+    return replace(ruling, verdict="insufficient", reason=f"Only {had}. {ruling.reason}", flips=flips)
+
+
+def _nothing(runs: Sequence[RunOutcome], others: Sequence[str] = ()) -> Ruling:
+    """No unit counts: the claim does not apply (if it applies to none of the runs), or measurements are missing."""
+    if not runs:
+        return Ruling("insufficient", "There is no training run in the catalog.")
+    applies = any(run.state != "undefined" for run in runs)
+    told = list(others) or [
+        reason if n == len(runs) == 1 else f"{reason} ({counted(n, 'training run')})"
+        for reason, n in Counter(run.reason for run in runs).most_common(3)
+    ]
+    said = "; ".join(told)
+    start = "Can't be decided yet" if applies else "Does not apply"
+    return Ruling("insufficient" if applies else "not_applicable", f"{start}: {said}.")
+
+
+def _reasons_of(models: Mapping[str, Judged]) -> list[str]:
+    """What kept each of these models from a verdict, the same reasons said once."""
+    together: dict[str, list[str]] = {}
+    for model_id, judged in models.items():
+        together.setdefault(judged.ruling.reason.rstrip("."), []).append(model_id)
+    return [f"{', '.join(names)}: {reason[:1].lower()}{reason[1:]}" for reason, names in list(together.items())[:3]]
