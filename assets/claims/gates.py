@@ -34,7 +34,7 @@ def outside(predicate: Predicate, run: Run) -> tuple[Literal["missing", "undefin
     told = explain(predicate, run.properties)
     if inside is None:
         return "missing", f"whether the claim is about this model is not known: {told}"
-    return "undefined", f"outside the reference class: {told}"
+    return "undefined", f"outside of its reference class: {told}"
 
 
 def instrument_faults(rows: pl.DataFrame, architectures: Mapping[str, str | None]) -> Faults:

@@ -31,6 +31,7 @@ from assets.claims.subjects import Subjects
 from assets.claims.verdicts import counted, family_rule, number, vote, votes_rule
 
 WORDS: dict[str | None, Verdict] = {"h": "holds", "f": "fails", "u": "inconclusive"}
+NOT_YET, NEVER = "Can't be decided yet", "Does not apply"
 EVALUATED = (*DECIDED, "inconclusive")
 Vote = Literal["h", "f", "m"]
 
@@ -127,7 +128,7 @@ class Judging:
             return Judged("run", run_id, _nothing([run]), (run,), frozenset())
         ruling = Ruling(
             WORDS[run.outcome],
-            f"{self.estimand.words[:1].upper()}{self.estimand.words[1:]}: {run.reason}.",
+            f"{self._words([run])}: {run.reason}.",
             run.estimate,
             run.low,
             run.high,
@@ -138,6 +139,12 @@ class Judging:
             weights=(1.0,),
         )
         return Judged("run", run_id, ruling, (run,), frozenset([run_id]))
+
+    def _words(self, runs: Sequence[RunOutcome]) -> str:
+        """What was estimated, with the metric that these runs were read by, as the beginning of a sentence."""
+        read = {self.evidence.metric_of(run.variant_id) for run in runs if run.variant_id}
+        words = self.estimand.words(read.pop() if len(read) == 1 else None)
+        return words[:1].upper() + words[1:]
 
     # Models
 
@@ -192,7 +199,7 @@ class Judging:
     def _units(self, verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
         """Verdicts of models as those of units: models of one parent are one."""
         together: dict[str, list[str]] = {}
-        for model_id, verdict in verdicts.items():
+        for model_id in verdicts:
             together.setdefault(self.subjects.unit_of(model_id), []).append(model_id)
         found: dict[str, Verdict] = {}
         for unit, members in together.items():
@@ -211,6 +218,8 @@ class Judging:
         if not decided:
             return Judged("family", family_id, _nothing(runs), runs, frozenset())
         ruling = estimand.over_models(self._placed(decided, estimand), self.claim.delta)
+        said = ruling.reason[:1].lower() + ruling.reason[1:]
+        ruling = replace(ruling, reason=f"{self._words(decided)} against {estimand.over}: {said}")
         return Judged("family", family_id, ruling, runs, _ids(decided), self._trend_without(decided, estimand))
 
     def _placed(self, decided: Iterable[RunOutcome], estimand: Trend) -> dict[str, tuple[float, list[float]]]:
@@ -354,13 +363,15 @@ def _nothing(runs: Sequence[RunOutcome], others: Sequence[str] = ()) -> Ruling:
         for reason, n in Counter(run.reason for run in runs).most_common(3)
     ]
     said = "; ".join(told)
-    start = "Can't be decided yet" if applies else "Does not apply"
-    return Ruling("insufficient" if applies else "not_applicable", f"{start}: {said}.")
+    if applies:
+        return Ruling("insufficient", f"{NOT_YET}: {said}.")
+    return Ruling("not_applicable", f"{NEVER}: {said}.")
 
 
 def _reasons_of(models: Mapping[str, Judged]) -> list[str]:
     """What kept each of these models from a verdict, the same reasons said once."""
     together: dict[str, list[str]] = {}
     for model_id, judged in models.items():
-        together.setdefault(judged.ruling.reason.rstrip("."), []).append(model_id)
-    return [f"{', '.join(names)}: {reason[:1].lower()}{reason[1:]}" for reason, names in list(together.items())[:3]]
+        reason = judged.ruling.reason.removeprefix(f"{NOT_YET}: ").removeprefix(f"{NEVER}: ")
+        together.setdefault(reason.rstrip("."), []).append(model_id)
+    return [f"{', '.join(names)}: {reason}" for reason, names in list(together.items())[:3]]

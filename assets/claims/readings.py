@@ -107,10 +107,9 @@ class Reading(Strict):
     def unit(self) -> str:
         return UNITS.get(self.quantity, SCALES[self.scale] + (" minus placebo" if self.minus else ""))
 
-    @property
-    def words(self) -> str:
-        """What is read, as the end of a sentence."""
-        what = " or ".join(self.metrics) + (f" minus {self.minus}" if self.minus else "")
+    def words(self, metric: str | None = None) -> str:
+        """What is read, as a part of a sentence; of the metrics that of this id, where it is known which was read."""
+        what = (metric or " or ".join(self.metrics)) + (f" minus {self.minus}" if self.minus else "")
         heads = {"best_head": f"the best head's {what}", "top_k_mean": f"the mean {what} of the {self.k} best heads"}
         heads |= {
             "sum_excess": f"the summed {what}",
@@ -423,7 +422,7 @@ def _not_formed(reading: Reading, quantity: Name, value: float) -> str:
     """Why there is nothing to speak of in a run; empty where there is."""
     if reading.formed_above is None or value > reading.formed_above:
         return ""
-    words = reading.model_copy(update={"quantity": quantity}).words
+    words = reading.model_copy(update={"quantity": quantity}).words()
     return f"{words} is {value:.3g}, not above {reading.formed_above:g}"
 
 

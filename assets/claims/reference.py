@@ -167,13 +167,13 @@ def parse(text: str, where: str = "") -> Predicate:
 
 
 def explain(predicate: Predicate, properties: Properties) -> str:
-    """Which of its comparisons come out false or unknown, in words: `n_layers is 1 (asked: n_layers >= 2)`."""
+    """Which of its comparisons come out false or unknown: `n_layers is 1, the claim is about n_layers >= 2`."""
     found = []
     for comparison in predicate.comparisons():
         if comparison.evaluate(properties) is not True:
             value = properties.get(comparison.name)
             said = "is not known" if value is None else f"is {_written(value)}"
-            found.append(f"{comparison.name} {said} (asked: {comparison})")
+            found.append(f"{comparison.name} {said}, the claim is about {comparison}")
     return "; ".join(found) or f"outside of {predicate}"
 
 

@@ -38,7 +38,13 @@ def flips_without(verdict: Verdict, without: Mapping[str, Verdict]) -> list[dict
     for name, other in without.items():
         if other != verdict and other in EXAMINED:
             together.setdefault(other, []).append(name)
-    return [{"when": f"without {' or '.join(names)}", "becomes": other} for other, names in sorted(together.items())]
+    return [
+        {
+            "when": f"without any one of {', '.join(names)}" if len(names) > 1 else f"without {names[0]}",
+            "becomes": other,
+        }
+        for other, names in sorted(together.items())
+    ]
 
 
 def flips_by_choice(verdict: Verdict, single: Mapping[str, Verdict]) -> list[dict[str, Any]]:
@@ -48,7 +54,9 @@ def flips_by_choice(verdict: Verdict, single: Mapping[str, Verdict]) -> list[dic
         single: by specification that differs from the claim in one dimension, the verdict under it.
     """
     return [
-        {"when": name, "becomes": other} for name, other in single.items() if other != verdict and other in EXAMINED
+        {"when": f"with {name}", "becomes": other}
+        for name, other in single.items()
+        if other != verdict and other in EXAMINED
     ]
 
 

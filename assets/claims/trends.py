@@ -92,7 +92,7 @@ def neighbour_steps(groups: Sequence[Group], direction: Literal[1, -1]) -> tuple
     pairs = list(pairwise(sorted(groups, key=lambda group: group.x)))
     raw = [_welch(lower.values, upper.values) for lower, upper in pairs]
     corrected = iter(holm([p for p in raw if p is not None]))
-    holm = [None if p is None else float(next(corrected)) for p in raw]
+    adjusted_p = [None if p is None else next(corrected) for p in raw]
     return tuple(
         Step(
             lower.name,
@@ -102,7 +102,7 @@ def neighbour_steps(groups: Sequence[Group], direction: Literal[1, -1]) -> tuple
             adjusted,
             adjusted is not None and adjusted < ALPHA and direction * (upper.mean - lower.mean) < 0,
         )
-        for (lower, upper), p, adjusted in zip(pairs, raw, holm, strict=True)
+        for (lower, upper), p, adjusted in zip(pairs, raw, adjusted_p, strict=True)
     )
 
 

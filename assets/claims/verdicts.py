@@ -21,6 +21,8 @@ Direction = Literal["above", "below", "within"]
 MAJORITY = 0.5
 """A claim about every unit needs the one-sided 95 % lower bound of its share above this."""
 MORE_UNITS_SHOWN = 60
+UNITS_TO_GENERALISE = 2
+"""Decided models that a family's verdict needs."""
 
 
 def side(
@@ -227,25 +229,27 @@ def family_rule(verdicts: Mapping[str, Verdict]) -> Ruling:
     """A family by its models: all decided ones hold, or all fail, or some of each; fewer than two decided, no verdict.
 
     Args:
-        verdicts: by unit (a model, or the models of one parent), of those that had enough runs; `mixed` counts as both.
+        verdicts: by unit (a model, or the models of one parent), of those that had enough runs. A mixed one is some of
+            each by itself; n_u counts it with the undecided, so that counts add up to the units.
     """
-    h, f, u = (_named(verdicts, *words) for words in (("holds", "mixed"), ("fails", "mixed"), ("inconclusive",)))
-    decided = sum(v in DECIDED for v in verdicts.values())
+    named = {word: [name for name, v in verdicts.items() if v == word] for word in (*DECIDED, "inconclusive")}
+    holding, failing, mixed = (len(named[word]) for word in DECIDED)
+    decided = holding + failing + mixed
     verdict: Verdict = "inconclusive"
-    if decided >= 2:
-        verdict = "mixed" if h and f else "holds" if h else "fails"
-    parts = [f"holds in {', '.join(h)}"] * bool(h) + [f"fails in {', '.join(f)}"] * bool(f)
-    parts += [f"inconclusive in {', '.join(u)}"] * bool(u)
-    share = pooling.share_interval(len(h), decided) if decided else None
+    if decided >= UNITS_TO_GENERALISE:
+        verdict = "mixed" if mixed or (holding and failing) else "holds" if holding else "fails"
+    share = pooling.share_interval(holding, decided)
+    said = {"holds": "holds in", "fails": "fails in", "mixed": "mixed in", "inconclusive": "inconclusive in"}
+    told = "; ".join(f"{said[word]} {', '.join(names)}" for word, names in named.items() if names)
     return Ruling(
         verdict,
-        _sentence(f"{decided} of {len(verdicts)} models decided: {'; '.join(parts)}"),
-        share.estimate if share else None,
-        share.low if share else None,
-        share.high if share else None,
-        n_h=len(h),
-        n_f=len(f),
-        n_u=len(u),
+        f"{decided} of {counted(len(verdicts), 'model')} decided: {told}.",
+        share.estimate,
+        share.low,
+        share.high,
+        n_h=holding,
+        n_f=failing,
+        n_u=len(verdicts) - holding - failing,
         unit="share of models",
         flips=_flips_of_models(verdict, decided),
     )
@@ -271,36 +275,20 @@ def vote(decided: Sequence[str]) -> Literal["h", "f", "m"] | None:
 
 
 def votes_rule(votes: Mapping[str, Literal["h", "f", "m"]]) -> Ruling:
-    """The in-every rule on the votes of families; one that disagrees inside counts as both."""
+    """The in-every rule on the votes of families; one that disagrees inside (m) is some of each by itself."""
     cast = Counter(votes.values())
-    h, f = cast["h"] + cast["m"], cast["f"] + cast["m"]
-    share = pooling.share_interval(h, len(votes))
-    ruling = in_every(cast["h"], cast["f"], 0, "family")
-    if h and f:
-        said = f"Of {counted(len(votes), 'family')} that vote, it holds in {h} and fails in {f}."
+    ruling = in_every(cast["h"], cast["f"], cast["m"], "family")
+    mixed = bool(cast["m"]) or ruling.verdict == "mixed"
+    if mixed:
+        counts = {"holds": cast["h"], "fails": cast["f"], "is mixed": cast["m"]}
+        parts = [f"{word} in {n}" for word, n in counts.items() if n]
+        said = f"Of {counted(len(votes), 'family')}, it {', '.join(parts)}."
     elif votes:
-        said = f"{len(votes)} of {len(votes)} agree: it {'holds' if h else 'fails'}."
+        said = f"{len(votes)} of {len(votes)} agree: it {'holds' if cast['h'] else 'fails'}."
     else:
         said = "No family votes."
-    return replace(
-        ruling,
-        verdict="mixed" if h and f else ruling.verdict,
-        flips=() if h and f else ruling.flips,
-        reason=said,
-        estimate=share.estimate,
-        low=share.low,
-        high=share.high,
-        n_h=h,
-        n_f=f,
-    )
-
-
-def _named(verdicts: Mapping[str, Verdict], *words: str) -> list[str]:
-    return [name for name, verdict in verdicts.items() if verdict in words]
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:] + "."
+    verdict: Verdict = "mixed" if mixed else ruling.verdict
+    return replace(ruling, verdict=verdict, reason=said, flips=() if mixed else ruling.flips)
 
 
 def plural(noun: str) -> str:

@@ -51,9 +51,8 @@ class Agreement(Estimand):
             raise ValueError("tolerance is a number of layers: it needs about: layer")
         return self
 
-    @property
-    def words(self) -> str:
-        return self.of.words
+    def words(self, metric: str | None = None) -> str:
+        return self.of.words(metric)
 
     @property
     def in_unit(self) -> str:

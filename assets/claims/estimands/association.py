@@ -29,9 +29,8 @@ class Association(Estimand):
     first: Reading
     second: Reading
 
-    @property
-    def words(self) -> str:
-        return f"{self.first.words} and {self.second.words}"
+    def words(self, metric: str | None = None) -> str:
+        return f"{self.first.words(metric)} and {self.second.words()}"
 
     @property
     def in_unit(self) -> str:

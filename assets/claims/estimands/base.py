@@ -23,9 +23,12 @@ class Estimand(Strict):
         """Whether the rule asks for a smallest effect of interest."""
         return False
 
-    @property
-    def words(self) -> str:
-        """The quantity of one run, as the beginning of a sentence."""
+    def words(self, metric: str | None = None) -> str:
+        """The quantity of one run, as the beginning of a sentence.
+
+        Args:
+            metric: the one that the first reading used, where it is known.
+        """
         raise NotImplementedError
 
     @property

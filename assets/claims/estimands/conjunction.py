@@ -37,8 +37,7 @@ class Conjunction(Estimand):
                 raise ValueError("same_head compares heads of the final checkpoint: summary best_head, quantity final")
         return self
 
-    @property
-    def words(self) -> str:
+    def words(self, metric: str | None = None) -> str:
         return "on one head" if self.same_head else "all at once"
 
     @property
@@ -59,7 +58,7 @@ class Conjunction(Estimand):
         """One clearly fails, f; all hold, h; else, and where a metric is missing, u."""
         parts = [part.sample(evidence, [run_id])[0] for part in self.parts]
         first = parts[0]
-        reason = "; ".join(f"{p.of.words} {run.reason}" for p, run in zip(self.parts, parts, strict=True))
+        reason = "; ".join(f"{p.of.words()} {run.reason}" for p, run in zip(self.parts, parts, strict=True))
         for state in ("undefined", "missing"):
             if all(run.state == state for run in parts) or (state == "undefined" and first.state == state):
                 return RunOutcome(run_id, state, variant_id=first.variant_id, reason=reason)

@@ -74,9 +74,8 @@ class Level(_Against):
     def readings(self) -> dict[str, Reading]:
         return {"of": self.of}
 
-    @property
-    def words(self) -> str:
-        return self.of.words
+    def words(self, metric: str | None = None) -> str:
+        return self.of.words(metric)
 
     @property
     def in_unit(self) -> str:
@@ -102,9 +101,8 @@ class Contrast(_Against):
     def readings(self) -> dict[str, Reading]:
         return {"first": self.first, "second": self.second}
 
-    @property
-    def words(self) -> str:
-        return f"{self.first.words} minus {self.second.words}"
+    def words(self, metric: str | None = None) -> str:
+        return f"{self.first.words(metric)} minus {self.second.words()}"
 
     @property
     def in_unit(self) -> str:

@@ -34,9 +34,8 @@ class Order(Estimand):
                 raise ValueError("order reads onsets off the trajectories: leave quantity and split out")
         return self
 
-    @property
-    def words(self) -> str:
-        return f"onsets (past {self.threshold:g}) of {self.first.words} and of {self.second.words}"
+    def words(self, metric: str | None = None) -> str:
+        return f"onsets (past {self.threshold:g}) of {self.first.words(metric)} and of {self.second.words()}"
 
     @property
     def in_unit(self) -> str:

@@ -42,9 +42,8 @@ class Similarity(Estimand):
             raise ValueError("similarity compares whole trajectories: leave quantity and split out")
         return self
 
-    @property
-    def words(self) -> str:
-        return self.of.words
+    def words(self, metric: str | None = None) -> str:
+        return self.of.words(metric)
 
     @property
     def in_unit(self) -> str:

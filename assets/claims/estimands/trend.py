@@ -46,9 +46,8 @@ class Trend(Estimand):
     def needs_delta(self) -> bool:
         return self.direction == "flat"
 
-    @property
-    def words(self) -> str:
-        return self.of.words
+    def words(self, metric: str | None = None) -> str:
+        return self.of.words(metric)
 
     @property
     def in_unit(self) -> str:
@@ -90,22 +89,25 @@ class Trend(Estimand):
     def _flat(self, groups: Sequence[Group], delta: float) -> Ruling:
         x, y = [g.x for g in groups], [g.mean for g in groups]
         found = pooling.equivalence(lambda confidence: trends.slope_interval(x, y, confidence), delta)
-        ruling = equivalence_rule(found, delta, self.in_unit, f"Slope over {', '.join(g.name for g in groups)}")
+        ruling = equivalence_rule(
+            found, delta, self.in_unit, f"Slope over {', '.join(g.name for g in sorted(groups, key=lambda g: g.x))}"
+        )
         if len(groups) < trends.MODELS_NEEDED:
             reason = f"A trend needs {trends.MODELS_NEEDED} models, there are {len(groups)}. {ruling.reason}"
             return replace(ruling, verdict="insufficient", reason=reason, flips=())
         return ruling
 
     def _flips(self, found: trends.Trend) -> tuple[dict[str, str], ...]:
-        if found.verdict == "fails" and any(step.reversed for step in found.steps):
-            steps = " and ".join(f"{s.lower} to {s.upper}" for s in found.steps if s.reversed)
-            return (
-                {"when": f"no significant reversal from {steps}", "becomes": "inconclusive or holds, by the slope"},
-            )
+        against = [step for step in found.steps if step.reversed]
         if found.verdict == "holds":
             return (
-                {"when": "a neighbouring step significantly reversed in further runs or models", "becomes": "fails"},
+                {"when": "a neighbouring step significantly reversed by further runs or models", "becomes": "fails"},
             )
-        if found.verdict == "inconclusive" and found.slope.low is not None:
-            return ({"when": "further models that bring the slope's interval beyond 0", "becomes": "holds or fails"},)
-        return ()
+        if found.verdict == "inconclusive":
+            words = {"holds": "on the claimed side of 0", "fails": "on the other side of 0"}
+            return tuple({"when": f"a slope's interval {side}", "becomes": word} for word, side in words.items())
+        if not against:
+            return ()
+        claimed = found.slope.above(0) if self.direction == "rises" else found.slope.below(0)
+        steps = " and ".join(f"{step.lower} to {step.upper}" for step in against)
+        return ({"when": f"without the reversal from {steps}", "becomes": "holds" if claimed else "inconclusive"},)

@@ -192,15 +192,26 @@ def catalog_of(
     return connection
 
 
-def claim(claim_id: str, **changed: Any) -> Claim:
-    """A claim of the library, with some keys changed."""
-    found = load_claims([claim_id])[0]
-    return Claim.model_validate({**found.model_dump(mode="json"), **changed})
+class Library:
+    """The claims of the library, to be changed for a test."""
+
+    def claim(self, claim_id: str, **changed: Any) -> Claim:
+        found = load_claims([claim_id])[0]
+        return Claim.model_validate({**found.model_dump(mode="json"), **changed})
+
+    def plain(self, claim_id: str, **changed: Any) -> Claim:
+        """Without specifications, which most tests need not compute."""
+        return self.claim(claim_id, specifications={}, **changed)
+
+    def about(self, claim_id: str, **estimand: Any) -> Claim:
+        """Plain, of any model, with keys of its estimand changed."""
+        own = load_claims([claim_id])[0].estimand.model_dump(mode="json")
+        return self.plain(claim_id, reference_class="true", estimand={**own, **estimand})
 
 
-def plain(claim_id: str, **changed: Any) -> Claim:
-    """The same without specifications, which most tests need not compute."""
-    return claim(claim_id, specifications={}, **changed)
+@pytest.fixture
+def library() -> Library:
+    return Library()
 
 
 @pytest.fixture
