@@ -1,0 +1,292 @@
+"""How the best head develops over training: one line a training run, one panel a model.
+
+Here: the query over all head metrics of a family, the line chart, and a caption computed from the lines. Not here:
+behaviour (repeats.py), single heads (head_maps.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from statistics import median
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from reports.charts.figure import Figure, Key, Panel
+from reports.charts.theme import Spec, bottom, filled, series, spec, step_axis, table, top
+from reports.query import Query
+from reports.words import count, listing, number, span
+
+THRESHOLD = 0.3
+"""The excess over chance at which a head is said to have formed."""
+
+PLACEBO_PAIRS = """
+    SELECT v.variant_id, p.variant_id AS placebo_id
+    FROM metric_variants AS v
+    JOIN metric_variants AS p
+      ON p.metric_id = 'prefix_matching_placebo'
+     AND json_extract_string(p.parameters, '$.n') = json_extract_string(v.parameters, '$.n')
+     AND json_extract_string(p.parameters, '$.m') = json_extract_string(v.parameters, '$.m')
+     AND json_extract_string(p.parameters, '$.bos') = json_extract_string(v.parameters, '$.bos')
+    WHERE v.metric_id = 'prefix_matching'"""
+SCORES = f"""
+WITH placebos AS ({PLACEBO_PAIRS}
+),
+scores AS (
+    SELECT family_id, model_id, run_id, checkpoint_id, step, is_final, metric_id, variant_id, layer, head,
+        value, chance, provenance
+    FROM head_scores
+    WHERE family_id = $family
+      AND metric_id <> 'prefix_matching_placebo'
+      AND variant_id NOT IN (SELECT variant_id FROM placebos)
+    UNION ALL
+    SELECT s.family_id, s.model_id, s.run_id, s.checkpoint_id, s.step, s.is_final, 'induction', s.variant_id,
+        s.layer, s.head, coalesce(s.excess - p.excess, s.value - p.value), 0, s.provenance
+    FROM head_scores AS s
+    JOIN placebos USING (variant_id)
+    JOIN head_scores AS p
+      ON p.checkpoint_id = s.checkpoint_id AND p.variant_id = placebo_id AND p.layer = s.layer AND p.head = s.head
+    WHERE s.family_id = $family
+)"""
+"""Every head's score in a family; prefix matching less its placebo, each over chance, under the name of induction."""
+
+
+def query(family: str) -> Query:
+    """The best head of each checkpoint, metric and variant of a family."""
+    return Query(
+        SCORES
+        + """
+SELECT model_id, run_id, metric_id, variant_id, step, value, layer, head, chance, provenance
+FROM scores
+JOIN models USING (model_id)
+WHERE step IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY checkpoint_id, metric_id, variant_id ORDER BY value DESC, layer, head) = 1
+ORDER BY metric_id, variant_id, n_params NULLS LAST, model_id, run_id, step""",
+        {"family": family},
+    )
+
+
+@dataclass(frozen=True)
+class Line:
+    """One training run's best head over its checkpoints, ascending by step."""
+
+    run: str
+    steps: list[int]
+    values: list[float]
+    chance: float
+
+    def passes(self, threshold: float = THRESHOLD) -> tuple[int, int] | None:
+        """Between which steps the excess over chance passes the threshold and stays past at the next checkpoint."""
+        past = [(value - self.chance) / (1 - self.chance) > threshold for value in self.values]
+        for i in range(1, len(past) - 1):
+            if past[i] and past[i + 1] and not past[i - 1]:
+                return self.steps[i - 1], self.steps[i]
+        return None
+
+    def rise(self) -> int | None:
+        """Steps between the last checkpoint in the lower tenth of the way up and the first in the upper tenth."""
+        low, high = self.values[0], max(self.values)
+        if high - low < 0.1:
+            return None
+        end = next(i for i, value in enumerate(self.values) if value >= low + 0.9 * (high - low))
+        begin = max((i for i in range(end) if self.values[i] <= low + 0.1 * (high - low)), default=0)
+        return self.steps[end] - self.steps[begin]
+
+
+def lines(frame: pl.DataFrame) -> list[Line]:
+    """The runs of a frame of one metric and variant, in the order of their ids."""
+    found = []
+    for (run,), rows in frame.group_by(["run_id"], maintain_order=True):
+        chance = rows["chance"].drop_nulls()
+        found.append(
+            Line(str(run), rows["step"].to_list(), rows["value"].to_list(), chance[0] if chance.len() else 0.0)
+        )
+    return found
+
+
+def figures(frame: pl.DataFrame, family: str) -> list[Figure]:
+    """One figure per metric and variant that was measured at two steps or more in some run."""
+    found = []
+    for (metric, variant), rows in frame.group_by(["metric_id", "variant_id"], maintain_order=True):
+        if rows["step"].n_unique() > 1:
+            alone = frame.filter(pl.col("metric_id") == metric)["variant_id"].n_unique() == 1
+            found.append(_figure(rows, str(metric), "" if alone else str(variant), family))
+    order = {"induction": 0, "prefix_matching": 0, "previous_token": 1, "previous_token_all": 1}
+    return sorted(
+        found, key=lambda figure: (order.get(figure.name.removeprefix("over-steps-").split(".")[0], 2), figure.name)
+    )
+
+
+def _figure(rows: pl.DataFrame, metric: str, variant: str, family: str) -> Figure:
+    look = series(metric)
+    only = rows["model_id"].n_unique() == 1
+    frame = (int(rows["step"].max()), bottom(rows["value"]), top(rows["value"]))  # type: ignore[arg-type]
+    panels = tuple(
+        Panel("" if only else model, _panel(part.to_dicts(), look.colour, frame)) for model, part in by_model(rows)
+    )
+    return Figure(
+        name=f"over-steps-{variant or metric}",
+        title=look.label + (f" ({variant})" if variant else ""),
+        caption=caption(rows),
+        query=query(family),
+        panels=panels,
+        legend=(Key("best head of one training run", look.colour), Key("chance", "var(--muted)", "dash")),
+    )
+
+
+def _panel(rows: list[dict[str, Any]], colour: str, frame: tuple[int, float, float]) -> Spec:
+    points = [
+        {"run": r["run_id"], "step": r["step"], "value": r["value"], "head": f"layer {r['layer']}, head {r['head']}"}
+        for r in rows
+    ]
+    chance = sorted({row["chance"] for row in rows if row["chance"] is not None})
+    return filled(_lines(colour, *frame), points=points, chance=[{"y": value} for value in chance[:1]])
+
+
+@cache
+def _lines(colour: str, last: int, low: float, high: float) -> Spec:
+    """Lines over steps, on the same scale in all panels of a figure; the run under the pointer stands out."""
+    hover = alt.selection_point(
+        name="hover", fields=["run"], on="pointerover", clear="pointerout", nearest=True, empty=False
+    )
+    base = table("points").encode(
+        x=step_axis(last), y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[low, high]))
+    )
+    line = base.mark_line(color=colour, clip=True).encode(
+        detail="run:N",
+        strokeWidth=alt.condition(hover, alt.value(3), alt.value(1.6)),
+        opacity=alt.condition(hover, alt.value(1), alt.value(0.65)),
+    )
+    tips = [
+        alt.Tooltip("run:N"),
+        alt.Tooltip("step:Q", format=","),
+        alt.Tooltip("value:Q", format=".3f"),
+        alt.Tooltip("head:N"),
+    ]
+    dots = base.mark_circle(color=colour, size=40).encode(
+        tooltip=tips, opacity=alt.condition(hover, alt.value(0.9), alt.value(0))
+    )
+    chart = alt.layer(
+        table("chance").mark_rule(strokeDash=[4, 4]).encode(y="y:Q").properties(name="at_chance"),
+        line.properties(name="lines"),
+        dots.properties(name="dots").add_params(hover),
+    )
+    return spec(chart.properties(width="container", height=190))
+
+
+def caption(rows: pl.DataFrame) -> str:
+    """What the lines show: where they start and end, when they pass the threshold, and how long the rise takes."""
+    runs = lines(rows)
+    starts, ends = [run.values[0] for run in runs], [run.values[-1] for run in runs]
+    n = count(len(runs), "training run")
+    course = (
+        f"from {span(min(starts), max(starts))} at the first checkpoint to {span(min(ends), max(ends))} at the last"
+    )
+    first = f"Best head of {n}: {course}."
+    passed = [(run, where) for run in runs if (where := run.passes())]
+    if not passed:
+        peak = max(max(run.values) for run in runs)
+        return f"{first} No run stays past {THRESHOLD} above chance; the highest value is {number(peak)}."
+    low, high = min(where[0] for _, where in passed), max(where[1] for _, where in passed)
+    share = f"All {len(runs)}" if len(passed) == len(runs) > 1 else f"{len(passed)} of {len(runs)}"
+    second = f"{share} pass {THRESHOLD} above chance, between steps {low:,} and {high:,}"
+    return f"{first} {second}{_how_long([run for run, _ in passed])}."
+
+
+def _how_long(runs: Sequence[Line]) -> str:
+    widths = [(width, run.steps[-1]) for run in runs if (width := run.rise()) is not None]
+    if not widths:
+        return ""
+    steps = median(width for width, _ in widths)
+    share = median(width / last for width, last in widths)
+    return (
+        f"; the middle four fifths of the rise take {steps:,.0f} steps in the median run, {share:.1%} of its training"
+    )
+
+
+def drift(frame: pl.DataFrame, behaviour: pl.DataFrame, role: str) -> str:
+    """Names a previous-token score that rises in a control while nothing that was measured rewards it; else ''.
+
+    Named only where, in the median run, the best head gains a tenth and in the end recall is within .05 of its null, or
+    below it, and repeats save less than a tenth of a nat.
+    """
+    rows = frame.filter(pl.col("metric_id") == "previous_token")
+    if role != "control" or rows.is_empty() or rows["variant_id"].n_unique() > 1:
+        return ""
+    last = behaviour.sort("step").group_by(["run_id", "metric_id", "stratum"]).last()
+    recall = last.filter(pl.col("metric_id") == "repeat_recall")
+    gain = last.filter(pl.col("metric_id") == "repeat_gain")["value"].to_list()
+    above_null = (recall["value"] - recall["chance"]).to_list()
+    if not gain or not above_null or median(above_null) > 0.05 or median(gain) > 0.1:
+        return ""
+    runs = lines(rows)
+    gains = [run.values[-1] - run.values[0] for run in runs]
+    if median(gains) < 0.1:
+        return ""
+    ends = [run.values[-1] for run in runs]
+    starts = [run.values[0] for run in runs]
+    return (
+        f"Drift without reward: the best head's previous-token score goes from {span(min(starts), max(starts))} to "
+        f"{span(min(ends), max(ends))} in {count(len(runs), 'run')}, though recall stays at its null and repeats save "
+        f"{span(min(gain), max(gain))} nats per token. A rise of this score alone is no sign of in-context copying."
+    )
+
+
+def by_model(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """The rows of each model, in the order in which the query gives them: from small to large."""
+    return [(str(model), rows) for (model,), rows in frame.group_by(["model_id"], maintain_order=True)]
+
+
+def together(frame: pl.DataFrame, metrics: Sequence[str], most: int) -> Spec | None:
+    """Several metrics of the same runs in one panel, a colour each: which comes first. None without two steps.
+
+    Args:
+        most: training runs drawn; the first ones are.
+    """
+    rows = frame.filter(pl.col("metric_id").is_in(list(metrics)))
+    rows = rows.filter(pl.col("run_id").is_in(rows["run_id"].unique(maintain_order=True).head(most).implode()))
+    if rows.is_empty() or rows["step"].n_unique() < 2:
+        return None
+    points = [
+        {
+            "line": f"{row['run_id']} {row['variant_id']}",
+            "run": row["run_id"],
+            "metric": series(row["metric_id"]).label,
+            "colour": series(row["metric_id"]).colour,
+            "step": row["step"],
+            "value": row["value"],
+        }
+        for row in rows.to_dicts()
+    ]
+    return filled(_coloured(int(rows["step"].max()), bottom(rows["value"]), top(rows["value"])), points=points)  # type: ignore[arg-type]
+
+
+@cache
+def _coloured(last: int, low: float, high: float) -> Spec:
+    """Thin lines over steps, each in the colour that its rows name."""
+    chart = (
+        table("points")
+        .mark_line(strokeWidth=1.6, opacity=0.7, clip=True)
+        .encode(
+            x=step_axis(last),
+            y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[low, high])),
+            color=alt.Color("colour:N", scale=None),
+            detail="line:N",
+            tooltip=["run:N", "metric:N"],
+        )
+    )
+    return spec(chart.properties(width="container", height=140))
+
+
+def legend(metrics: Sequence[str]) -> tuple[Key, ...]:
+    """One entry a colour: metrics of one construct share theirs."""
+    first = {series(metric).colour: Key(series(metric).label, series(metric).colour) for metric in reversed(metrics)}
+    return tuple(reversed(first.values()))
+
+
+def named(metrics: Sequence[str]) -> str:
+    """Metrics in running text."""
+    return listing([series(metric).label.lower() for metric in metrics])

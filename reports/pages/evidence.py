@@ -1,0 +1,163 @@
+"""The figures on a claim's page: estimates with intervals, the trend over sizes, the metrics over training.
+
+Which of them a claim has, and where its line is drawn, follows from the kind of its estimand (catalog table `claims`).
+Not here: the rest of the page (claim.py), drawing (charts/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from reports.charts import forest, sizes, trajectories
+from reports.charts.figure import Figure, Panel
+from reports.pages.facts import Row
+from reports.pages.family import Measured
+from reports.query import Query
+from reports.words import LINES_PER_PANEL, OUTCOMES, QUANTITIES, listing, readable
+
+Estimand = Mapping[str, Any]
+
+
+def figures(
+    claim: Row,
+    estimand: Estimand,
+    verdicts: Sequence[Row],
+    runs: Sequence[Row],
+    numbers: Mapping[str, Measured],
+    queries: tuple[Query, Query],
+) -> list[Figure]:
+    """All figures of a claim, at least one.
+
+    Args:
+        numbers: measured values of the families that the claim was decided on, in the order in which they are shown.
+        queries: those that give `verdicts` and `runs`.
+    """
+    places = {family: place for place, family in enumerate(numbers)}
+    ordered = sorted(runs, key=lambda run: places[run["family_id"]])
+    found = [*_by_size(estimand, ordered, queries[1]), *_estimates(estimand, verdicts, ordered, queries)]
+    return found + ([_development(estimand, numbers)] if claim["axis"] == "developmental" else [])
+
+
+def metrics_of(estimand: Any) -> list[str]:
+    """Ids of the metrics that an estimand reads, in the order in which it names them; not those of its alternatives."""
+    found: list[str] = []
+    if isinstance(estimand, Mapping):
+        for key, value in estimand.items():
+            if key in ("metric", "metrics"):
+                found += [value] if isinstance(value, str) else [str(item) for item in value or []]
+            elif key != "specifications":
+                found += metrics_of(value)
+    elif isinstance(estimand, list):
+        for item in estimand:
+            found += metrics_of(item)
+    return list(dict.fromkeys(found))
+
+
+def run_lines(estimand: Estimand) -> list[float]:
+    """Where the criterion's line lies among the runs' estimates; none where runs are not judged by a line."""
+    kind = estimand.get("kind")
+    if kind == "order":
+        return [0.0]
+    part = (estimand.get("parts") or [{}])[0] if kind == "conjunction" else estimand
+    threshold = part.get("threshold")
+    if kind not in ("level", "contrast", "conjunction") or not isinstance(threshold, int | float):
+        return []
+    return [-threshold, threshold] if part.get("direction") == "within" else [float(threshold)]
+
+
+def subject_lines(estimand: Estimand) -> list[float]:
+    """The same for estimates of models and families."""
+    kind = estimand.get("kind")
+    if kind == "similarity":
+        return [float(estimand["share"])] if "share" in estimand else []
+    if kind in ("trend", "agreement", "association"):
+        delta = estimand.get("delta")
+        flat = "flat" in (estimand.get("direction"), estimand.get("claimed")) or estimand.get("claimed") == "at_chance"
+        return [-delta, delta] if flat and isinstance(delta, int | float) else [0.0]
+    return run_lines(estimand) if estimand.get("rule") == "mean" else []
+
+
+def _quantity(estimand: Estimand) -> str:
+    """What is estimated of a run, as a label."""
+    reading = estimand.get("of")
+    quantity = reading.get("quantity", "final") if isinstance(reading, Mapping) else ""
+    return QUANTITIES.get(quantity, readable(quantity) or "Estimate")
+
+
+def _by_size(estimand: Estimand, runs: Sequence[Row], query: Query) -> Iterator[Figure]:
+    over = estimand.get("over")
+    if estimand.get("kind") == "trend" and runs and over in runs[0]:
+        rows = [
+            {
+                "group": run["family_id"],
+                "model": run["model_id"],
+                "run": run["run_id"],
+                "x": run[over],
+                "estimate": run["estimate"] if run["included"] else None,
+            }
+            for run in runs
+        ]
+        yield sizes.figure(rows, over, estimand.get("scale") == "log10", _quantity(estimand), query)
+
+
+def _estimates(
+    estimand: Estimand, verdicts: Sequence[Row], runs: Sequence[Row], queries: tuple[Query, Query]
+) -> Iterator[Figure]:
+    """Forest plots: of the runs (but for trends, which have a chart of their own), of the models, of the families."""
+    drawn = False
+    rows = [
+        {
+            "group": run["family_id"],
+            "label": run["run_id"],
+            "row": run["model_id"],
+            "estimate": run["estimate"] if run["included"] else None,
+            "ci_low": run["ci_low"],
+            "ci_high": run["ci_high"],
+            "unit": run["unit"] or _quantity(estimand).lower(),
+            "verdict": run["verdict"] or OUTCOMES.get(run["outcome"]),
+        }
+        for run in runs
+    ]
+    if estimand.get("kind") != "trend" and any(row["estimate"] is not None for row in rows):
+        drawn = True
+        title = "Estimate of each training run"
+        yield forest.figure("run-estimates", title, rows, queries[1], "training run", run_lines(estimand))
+    for level, noun in (("model", "model"), ("family", "family")):
+        above = [
+            {**verdict, "group": "", "label": verdict["subject"], "row": verdict["subject"]}
+            for verdict in verdicts
+            if verdict["level"] == level and verdict["estimate"] is not None
+        ]
+        if above:
+            drawn = True
+            lines = subject_lines(estimand)
+            yield forest.figure(f"{level}-estimates", f"Estimate of each {noun}", above, queries[0], noun, lines)
+    if not drawn:
+        yield forest.figure("run-estimates", "Estimates", [], queries[0], "run, model or family", [])
+
+
+def _development(estimand: Estimand, numbers: Mapping[str, Measured]) -> Figure:
+    """The metrics that the claim reads over training, one panel a model."""
+    wanted = metrics_of(estimand)
+    metrics = [*wanted, *(["induction"] if "prefix_matching" in wanted else [])]
+    panels: list[Panel] = []
+    seen: dict[str, None] = {}
+    for measured in numbers.values():
+        rows = measured.best.filter(pl.col("metric_id").is_in(metrics))
+        for model, part in trajectories.by_model(rows):
+            drawn = trajectories.together(part, metrics, LINES_PER_PANEL)
+            if drawn is not None:
+                panels.append(Panel(model, drawn))
+                seen |= dict.fromkeys(part["metric_id"].to_list())
+    query = trajectories.query(next(iter(numbers), ""))
+    if not panels:
+        named = listing([readable(metric).lower() for metric in wanted]) or "its metric"
+        return Figure("development", "Over training", f"No head's {named} was measured at two steps or more.", query)
+    caption = (
+        f"Best head by training step: {trajectories.named(list(seen))}. One line a training run, at most "
+        f"{LINES_PER_PANEL} a panel; one panel a model. The families' pages say when each passes its threshold."
+    )
+    return Figure("development", "Over training", caption, query, tuple(panels), trajectories.legend(list(seen)))
