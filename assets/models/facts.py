@@ -91,7 +91,8 @@ def put_stated_model(record: Record, family_id: str, model_id: str) -> None:
 def put_checkpoint(record: Record, run: TrainingRun, pinned: Pinned) -> None:
     """Records a checkpoint that is there, with its run, and its model as configuration and weights describe it."""
     properties, layers = read_properties(pinned.folder)
-    model = {"models": [_model_row(run.family_id, run.model, properties)], "layers": layers}
+    design = {**properties, "precision": pinned.precision}
+    model = {"models": [_model_row(run.family_id, run.model, design)], "layers": layers}
     for row in layers:
         row["model_id"] = run.model.model_id
     record.put("models", run.model.model_id, model)

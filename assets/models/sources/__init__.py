@@ -149,6 +149,25 @@ def chosen(run: TrainingRun, listed: list[Planned]) -> list[Planned]:
     return [checkpoint for checkpoint in listed if checkpoint.step in run.choice.steps]
 
 
+def check_place(place: str, seeds: list[int] | None, where: str) -> None:
+    """A folder or repository that differs by seed must say where the seed stands in its name.
+
+    Raises:
+        UserError: there is `{seed}` without seeds, or seeds that share one place.
+    """
+    if ("{seed}" in place) != (seeds is not None):
+        raise UserError(
+            f"`{{seed}}` in {place!r} and the key `seeds` belong together.",
+            where=where,
+            mend="Give both, as in {hub: 'EleutherAI/pythia-70m-seed{seed}', seeds: [1, 2]}, or neither.",
+        )
+
+
+def seeds_or_none(seeds: list[int] | None) -> list[int | None]:
+    """One entry per training run: its seed, or None for a single run without one."""
+    return [None] if seeds is None else list(dict.fromkeys(seeds))
+
+
 def pin_folder(planned: Planned, folder: Path, *, location: str, commit_sha: str | None = None) -> Pinned:
     """Checks and hashes a folder of safetensors.
 

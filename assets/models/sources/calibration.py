@@ -74,8 +74,11 @@ def _is_finished(base: Path, checkpoint: Planned) -> bool:
 
 def _train(run: TrainingRun, missing: dict[int, Planned], base: Path, say: Say) -> None:
     """Trains the run as far as the last of the missing checkpoints, by step, and keeps these."""
+    from transformers.utils import logging
+
     from assets.models.training import train
 
+    logging.disable_progress_bar()
     remove_leftovers(base)
     say(f"{run.run_id}: training to step {max(missing)}, {len(missing)} checkpoints to keep")
     try:

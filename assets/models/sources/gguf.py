@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import StringConstraints
 
@@ -22,6 +22,9 @@ from assets.models.sources import Pinned, Planned, Say, TrainingRun, chosen, pin
 from assets.study import Strict, validate
 from catalog.errors import UserError
 from catalog.home import Home
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 NOTE = "gguf.json"
 """Beside the dequantised weights: where they came from."""
@@ -119,30 +122,47 @@ def _sha256(path: Path, size: int, mtime_ns: int) -> str:
 
 def _dequantise(path: Path, folder: Path, say: Say) -> None:
     """Writes the file's weights as float32 safetensors, with configuration and tokenizer."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     remove_leftovers(folder.parent)
     say(f"{path.name}: reading {megabytes(path.stat().st_size)} and dequantising, once; this takes half a minute")
-    place: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
     try:
         precision = _precision(path)
-        model = AutoModelForCausalLM.from_pretrained(path.parent, dtype=torch.float32, **place)
-        tokenizer = AutoTokenizer.from_pretrained(path.parent, **place)
+        model = _read(path)
+        tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
     except Exception as error:
         raise UserError(
             f"The GGUF file can't be read: {error}",
             where=str(path),
             mend="Check that it is whole, and that transformers' GGUF reader knows its architecture.",
         ) from error
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config  # else save_pretrained refuses
     size = sum(parameter.nbytes for parameter in model.parameters())
     with folder_aside(folder, needed=size) as aside:
         model.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
         note = {"file": path.name, "precision": precision, "sha256": folder.name}
         (aside / NOTE).write_text(json.dumps(note, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _read(path: Path) -> PreTrainedModel:
+    """The file's model in float32, by transformers' reader.
+
+    `from_pretrained(gguf_file=...)` does the same, but asks for accelerate and gives a model that can't be saved.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+
+    config = AutoConfig.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    read = load_gguf_checkpoint(path, return_tensors=True, model_to_load=model, torch_dtype=torch.float32)
+    missing, unexpected = model.load_state_dict(read["tensors"], strict=False)
+    tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
+    if set(missing) - tied or unexpected:
+        raise ValueError(f"weights missing: {sorted(set(missing) - tied)[:3]}, left over: {unexpected[:3]}")
+    return model
 
 
 def _precision(path: Path) -> str:

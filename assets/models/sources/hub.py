@@ -1,8 +1,9 @@
 """Checkpoints of a model hub: `runs: {hub: "EleutherAI/pythia-70m-seed{seed}", seeds: [1], revisions: "step{step}"}`.
 
 Without `revisions` the repository's main branch is the one checkpoint; with it every branch or tag of that form is one,
-or those of `steps`. Revisions are resolved to commits when planning; only safetensors, configuration and tokenizer files
-are fetched, into weights/hub, and a checkpoint's files are removed once it was measured. HF_ENDPOINT names another hub.
+or those of `steps`. Revisions are resolved to commits when planning; only safetensors, configuration and tokenizer
+files are fetched, into weights/hub, and a checkpoint's files are removed once it was measured. HF_ENDPOINT may name
+another hub.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ def _told(where: str) -> Iterator[None]:
         raise UserError(
             f"The model hub can't be reached: {error}",
             where=where,
-            mend="Connect to the network (or let HF_ENDPOINT name a hub that can be reached, and unset HF_HUB_OFFLINE); "
+            mend="Connect to the network and unset HF_HUB_OFFLINE, let HF_ENDPOINT name a hub that can be reached, "
             "or leave the family out of the study.",
         ) from error
 
