@@ -1,8 +1,7 @@
 """Probe `attention`: what heads look at on random tokens, repeated and not.
 
-One forward pass a batch and input serves all metrics. Each metric is a set of (query, key) positions; in the matrices
-here wanted[i, j] says that A[i, j], the attention of query i to key j, counts. Not here: what the model predicts
-(repeats.py), how attention is read (assets/models/engine).
+One forward pass a batch and input serves all metrics. Each metric is a set of (query, key) positions, whose attention
+A[query, key] counts. Not here: what the model predicts (repeats.py), how attention is read (assets/models/engine).
 """
 
 from __future__ import annotations
@@ -122,27 +121,28 @@ class AttentionProbe:
 
 def repeated_readouts(shape: Shape, bos: bool) -> dict[str, Readout]:
     """What is read on repeated tokens, by metric and stratum, joined by a space."""
-    tokens = np.concatenate([[-1] * bos, np.tile(np.arange(shape.n), shape.m)])
-    same = tokens[:, None] == tokens[None, :]
-    earlier = np.tri(len(tokens), k=-1, dtype=bool)
-    prefix = _moved(same, 1) & earlier
-    seen = np.tri(len(tokens), dtype=bool) & (tokens >= 0)
-    return {
-        "prefix_matching": np.nonzero(prefix),
-        "duplicate_token": np.nonzero(same & earlier),
-        **{f"offset_profile offset={offset}": np.nonzero(_moved(prefix, offset) & seen) for offset in OFFSETS},
-    }
+    token = np.concatenate([[-1] * bos, np.tile(np.arange(shape.n), shape.m)])
+    query, twin = np.nonzero(np.tril(token[:, None] == token[None, :], k=-1))
+    prefix = twin + 1 < query
+    query_of, target = query[prefix], twin[prefix] + 1
+
+    def moved(offset: int) -> Readout:
+        key = target + offset
+        kept = (key >= int(bos)) & (key <= query_of)
+        return query_of[kept], key[kept]
+
+    profile = {f"offset_profile offset={offset}": moved(offset) for offset in OFFSETS}
+    return {"prefix_matching": (query_of, target), "duplicate_token": (query, twin), **profile}
 
 
 def distinct_readouts(shape: Shape, bos: bool) -> dict[str, Readout]:
     """What is read on distinct tokens, by metric."""
     position = np.arange(bos + shape.m * shape.n)
-    query, key = position[:, None], position[None, :]
     return {
         "prefix_matching_placebo": repeated_readouts(shape, bos)["prefix_matching"],
-        "previous_token": np.nonzero((key == query - 1) & (query >= 2)),
-        "first_token": np.nonzero((key == 0) & (query >= 1)),
-        "self_attention": np.nonzero(key == query),
+        "previous_token": (position[2:], position[2:] - 1),
+        "first_token": (position[1:], np.zeros_like(position[1:])),
+        "self_attention": (position, position),
     }
 
 
@@ -150,15 +150,6 @@ READOUTS: dict[Kind, Callable[[Shape, bool], dict[str, Readout]]] = {
     "repeated": repeated_readouts,
     "distinct": distinct_readouts,
 }
-
-
-def _moved(wanted: np.ndarray, offset: int) -> np.ndarray:
-    """The same queries with each key moved by the offset; keys that leave the input are dropped."""
-    moved = np.zeros_like(wanted)
-    query, key = np.nonzero(wanted)
-    within = (key + offset >= 0) & (key + offset < wanted.shape[1])
-    moved[query[within], key[within] + offset] = True
-    return moved
 
 
 def _variant(metric_id: str, shape: Shape, bos: bool) -> Parameters:

@@ -54,10 +54,10 @@ class Recorder:
     layers: dict[int, LayerReading] = field(default_factory=dict)
     _masks: dict[int, Mask] = field(default_factory=dict)
 
-    def mask(self, given: torch.Tensor | None, n_tokens: int) -> Mask:
+    def mask(self, given: torch.Tensor | None) -> Mask:
         """Layers share masks: each is examined once, and kept, so that no other can have its id."""
         if id(given) not in self._masks:
-            self._masks[id(given)] = Mask(given, n_tokens, self.plan)
+            self._masks[id(given)] = Mask(given, self.plan)
         return self._masks[id(given)]
 
 
@@ -115,7 +115,7 @@ def attend(
         raise UnreadableError("not causal")
 
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    mask = recorder.mask(attention_mask, query.shape[2])
+    mask = recorder.mask(attention_mask)
     plain = attention_mask is None and softcap is None and s_aux is None
     if plain and not recorder.portable and _kernel_takes(query, value):
         path: Path = "kernel"

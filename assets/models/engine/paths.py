@@ -17,11 +17,11 @@ import torch
 from assets.models.engine.mask import Mask
 from assets.models.engine.readouts import Plan
 
-CACHE_BYTES = 2**22
-"""What intermediate arrays aim at, so that they stay in a processor's cache."""
+READ_BYTES = 2**20
+"""Of queries and keys gathered at a time: they stay in a processor's cache."""
 
-MIN_ROWS, MAX_ROWS = 32, 256
-"""Of a block: fewer starve the matrix product, more waste work on masked keys."""
+BLOCK_ROWS = 32
+"""More rows leave the cache and waste work on masked keys, fewer starve the matrix product."""
 
 
 class Attended(NamedTuple):
@@ -45,15 +45,15 @@ def by_kernel(
     )
     n_sequences, n_heads, _, d_head = query.shape
     grouped = (key.shape[1], -1)
-    queries = query.transpose(1, 2).unflatten(2, grouped)
-    keys = key.transpose(1, 2).unsqueeze(3)
-    normalisers = logsumexp.transpose(1, 2)
+    queries, keys, normalisers = query.transpose(1, 2), key.transpose(1, 2), logsumexp.transpose(1, 2)
 
     scores = query.new_zeros(n_sequences, n_heads, len(plan.names))
-    n_pairs = max(1, CACHE_BYTES // (4 * n_sequences * n_heads * d_head))
+    n_pairs = max(1, READ_BYTES // (4 * n_sequences * n_heads * d_head))
     for at_query, at_key, weights in plan.split(n_pairs):
-        logits = (queries[:, at_query] * keys[:, at_key]).sum(-1).flatten(2)
-        scores += torch.exp(scale * logits - normalisers[:, at_query]).transpose(1, 2) @ weights
+        wanted = queries.index_select(1, at_query).unflatten(2, grouped)
+        logits = (wanted * keys.index_select(1, at_key).unsqueeze(3)).sum(-1).flatten(2)
+        probabilities = torch.exp(scale * logits - normalisers.index_select(1, at_query))
+        scores += probabilities.transpose(1, 2) @ weights
 
     logits = query[checked, :, -1].unflatten(0, grouped) @ key[checked].transpose(1, 2)
     sums = torch.exp(scale * logits.flatten(0, 1) - logsumexp[checked, :, -1:]).sum(-1)
@@ -83,9 +83,8 @@ def by_blocks(
     scores = torch.zeros(n_sequences, n_heads, len(plan.names), device=query.device)
     errors = []
 
-    n_rows = min(max(MIN_ROWS, CACHE_BYTES // (4 * n_sequences * n_heads * n_tokens)), MAX_ROWS)
-    for start in range(0, n_tokens, n_rows):
-        end = min(start + n_rows, n_tokens)
+    for start in range(0, n_tokens, BLOCK_ROWS):
+        end = min(start + BLOCK_ROWS, n_tokens)
         low, high = mask.span(start, end)
         logits = (queries[:, :, :, start:end].flatten(2, 3) @ keys[:, :, low:high].transpose(2, 3)).float()
         logits = logits.view(n_sequences, n_heads, end - start, high - low)

@@ -16,7 +16,7 @@ import torch
 
 from assets.models.engine.attend import IMPLEMENTATION, LayerReading, Recorder, UnreadableError, recording, switched
 from assets.models.engine.loaded import LoadedModel
-from assets.models.engine.mask import causal, chance_levels
+from assets.models.engine.mask import Mask
 from assets.models.engine.readouts import Plan, Readout
 
 TOKENS_PER_BATCH = 4096
@@ -102,12 +102,13 @@ def _by_eager(loaded: LoadedModel, token_ids: torch.Tensor, plan: Plan) -> Itera
 
 def _from_matrix(matrix: torch.Tensor, layer: int, config: Any, plan: Plan) -> LayerReading:
     """One layer's reading from its probabilities (sequences, heads, queries, keys)."""
-    visible = causal(matrix.shape[-1], matrix.device)
+    window = None
     if getattr(config, "model_type", None) == "gpt_neo" and config.attention_layers[layer] == "local":
-        visible = visible.triu(1 - config.window_size)
+        ones = torch.ones(1, 1, *matrix.shape[2:], dtype=torch.bool, device=matrix.device)
+        window = ones.tril().triu(1 - config.window_size)
     scores = matrix[:, :, plan.queries, plan.keys] @ plan.weights
     error = (matrix.sum(-1) - 1).abs().max().item()
-    return LayerReading("eager", scores, chance_levels(plan, visible), error)
+    return LayerReading("eager", scores, Mask(window, plan).chance, error)
 
 
 def _body(loaded: LoadedModel, token_ids: torch.Tensor, **options: bool) -> Any:

