@@ -1,0 +1,132 @@
+"""The claim pages: which figures a claim has, its other choices, the verdicts by family."""
+
+from __future__ import annotations
+
+import json
+
+from reports.pages import claim, evidence
+from reports.pages.matrix import Cell, cells
+
+
+def verdict(level: str, subject: str, family: str | None, word: str, counts: tuple[int, int, int] | None = None):
+    n_h, n_f, n_u = counts or (None, None, None)
+    return {"claim_id": "c", "level": level, "subject": subject, "family_id": family, "verdict": word} | {
+        "n_h": n_h,
+        "n_f": n_f,
+        "n_u": n_u,
+    }
+
+
+def test_a_cell_shows_the_highest_level_that_was_decided():
+    found = cells(
+        [
+            verdict("run", "p-seed1", "pythia", "holds"),
+            verdict("model", "p", "pythia", "holds", (5, 0, 0)),
+            verdict("family", "pythia", "pythia", "fails", (0, 3, 1)),
+            verdict("across", "all", None, "insufficient", (1, 0, 0)),
+        ]
+    )
+
+    assert found["c", "pythia"].level == "family"
+    assert found["c", "pythia"].counts == "0/4 models"
+    assert found["c", ""].counts == "1/1 families"
+
+
+def test_verdicts_of_several_models_are_not_merged():
+    found = cells([verdict("model", "a", "f", "holds"), verdict("model", "b", "f", "inconclusive")])
+
+    assert [v["verdict"] for v in found["c", "f"].verdicts] == ["holds", "inconclusive"]
+    assert found["c", "f"].counts == ""
+
+
+def test_a_verdict_that_counts_no_units_shows_none():
+    assert Cell("run", (verdict("run", "r", "f", "holds", (1, 0, 0)),)).counts == ""
+    assert Cell("model", (verdict("model", "m", "f", "holds", (0, 0, 0)),)).counts == ""
+
+
+def test_every_cell_of_the_matrix_leads_to_its_evidence(pages):
+    tiles = [e for e in pages["index.html"].all("a") if "tile" in e.attributes.get("class", "")]
+
+    assert len(tiles) == 5 * 6
+    assert "claims/prefix-matching-heads-exist.html#family-pythia" in {tile.attributes["href"] for tile in tiles}
+    assert all(tile.text.strip() for tile in tiles)
+
+
+LEVEL = {"kind": "level", "of": {"metrics": ["a"], "minus": "b"}, "direction": "above", "threshold": 0.3}
+
+
+def test_the_metrics_of_a_claim_are_found_wherever_they_stand():
+    assert evidence.metrics_of(LEVEL) == ["a"]
+    assert evidence.metrics_of({"parts": [LEVEL, {"of": {"metrics": ["c", "a"]}}]}) == ["a", "c"]
+    assert evidence.metrics_of({"specifications": {"x": {"of": {"metrics": ["d"]}}}}) == []
+
+
+def test_the_line_of_the_criterion_is_drawn_where_runs_are_judged_by_it():
+    assert evidence.run_lines(LEVEL) == [0.3]
+    assert evidence.run_lines({**LEVEL, "direction": "within"}) == [-0.3, 0.3]
+    assert evidence.run_lines({"kind": "conjunction", "parts": [LEVEL]}) == [0.3]
+    assert evidence.run_lines({"kind": "order", "threshold": 0.3}) == [0]
+    assert evidence.run_lines({"kind": "similarity", "threshold": 0.2, "share": 0.9}) == []
+    assert evidence.subject_lines({"kind": "similarity", "threshold": 0.2, "share": 0.9}) == [0.9]
+    assert evidence.subject_lines({"kind": "agreement", "claimed": "at_chance", "delta": 0.1}) == [-0.1, 0.1]
+    assert evidence.subject_lines({"kind": "trend", "direction": "rises"}) == [0]
+    assert evidence.subject_lines(LEVEL) == []
+
+
+def titles(page) -> list[str]:
+    return [e.text for e in page.all("h3") if "figure" in e.inside]
+
+
+def test_figures_follow_the_kind_of_claim(pages):
+    assert titles(pages["claims/larger-earlier-previous-token.html"])[0] == "Onset, log10 steps, by parameters"
+    assert titles(pages["claims/prefix-matching-heads-exist.html"])[0] == "Estimate of each training run"
+    assert "Over training" in titles(pages["claims/previous-token-before-induction.html"])
+    assert "Over training" not in titles(pages["claims/prefix-matching-heads-exist.html"])
+
+
+def choice(dimensions: dict[str, str], word: str, level: str = "model") -> dict[str, object]:
+    return {"level": level, "subject": "m", "dimensions": json.dumps(dimensions), "verdict": word, "estimate": 0.5}
+
+
+def test_single_choices_have_rows_and_combined_ones_are_counted():
+    found = claim.specifications(
+        [verdict("model", "m", "f", "holds")],
+        [
+            choice({"threshold": "0.5"}, "fails"),
+            choice({"threshold": "0.5", "definition": "raw"}, "fails"),
+            choice({"threshold": "0.1"}, "holds", level="run"),
+        ],
+    )
+
+    assert found.subjects == [("model", "m")]
+    assert [(label, row[0]["verdict"]) for label, row in found.rows] == [
+        ("as claimed", "holds"),
+        ("threshold: 0.5", "fails"),
+    ]
+    assert found.combined == [[("fails", 1)]]
+
+
+def test_without_other_choices_there_is_no_table():
+    assert claim.specifications([], [choice({"threshold": "0.1"}, "holds", level="run")]) is None
+
+
+def test_a_claim_page_says_what_decides_it(pages):
+    text = pages["claims/larger-earlier-previous-token.html"].text
+
+    assert "A run in which it is the other way round." in text
+    assert "attention = 'softmax' and n_layers >= 2" in text
+    assert "source trott2025. Verdicts on such data are exploratory" in text
+    assert "It would flip: without pythia-14m (inconclusive)." in text
+
+
+def test_runs_left_out_say_why(pages):
+    assert "outside the reference class" in pages["claims/prefix-matching-heads-exist.html"].text
+
+
+def test_advisories_stand_on_the_pages_that_they_concern(pages):
+    statement = "A tuned model in four bits does not stand for its base model."
+    found = {path for path, page in pages.items() if statement in page.text}
+
+    assert "families/smollm2.html" in found
+    assert "claims/prefix-matching-heads-exist.html" in found
+    assert "families/pythia.html" not in found

@@ -1,0 +1,41 @@
+"""The family pages: the design table with its sources, the top heads."""
+
+from __future__ import annotations
+
+import json
+
+from reports.pages import family
+from reports.pages.facts import MODELS
+
+
+def test_stated_properties_show_their_source(catalog):
+    model = {row["model_id"]: row for row in MODELS.rows(catalog)}["pythia-14m"]
+
+    table = dict(family.properties([model]))
+
+    assert table["Parameters"] == [("14.1M", "https://example.org/card")]
+    assert table["Layers"] == [("6", "https://example.org/card")]
+    assert table["Architecture"] == [("gpt_neox", "the paper")]
+    assert table["Tied embeddings"] == [("no", "the paper")]
+    assert "Width" not in table
+
+
+def test_other_design_covers_only_what_a_configuration_would_say(catalog):
+    model = MODELS.rows(catalog)[0] | {
+        "properties": json.dumps({"facts": {"other design": "the paper"}}),
+        "licence": "Apache-2.0",
+    }
+
+    assert dict(family.properties([model]))["Licence"] == [("Apache-2.0", "")]
+
+
+def test_a_single_run_lists_several_heads_and_more_runs_one_each(catalog):
+    alone = family.top_heads(family.measured(catalog, "smollm2").final)
+    several = family.top_heads(family.measured(catalog, "calibration-neox").final)
+
+    assert len(alone.rows) == family.TOP
+    assert alone.rows[0] == (
+        "smollm2-135m-instruct-q4_1, no. 1",
+        ["0.905 (layer 29, head 1)", "0.884 (layer 0, head 2)", "0.416 (layer 0, head 3)"],
+    )
+    assert [run for run, _ in several.rows] == [f"calibration-neox-2l-seed{i}" for i in range(6)]
