@@ -144,7 +144,12 @@ def read_file(file: Path) -> ImportedCheckpoint:
         UserError: a column is missing, a cell can't be read or lies outside its range, or the rows are not those of
             the model and checkpoint that the file's name states.
     """
-    content = file.read_bytes()
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"The file can't be read: {error.strerror}.", where=str(file), mend="Mend its rights."
+        ) from None
     rows = _checked(_table(content, file), file)
     model_id = rows["mpath"][0].rpartition("/")[2]
     seed, step = rows["seed"][0], rows["step_modded"][0] - 1

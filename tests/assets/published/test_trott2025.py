@@ -143,6 +143,15 @@ def test_a_bad_file_is_named_with_what_is_wrong_and_nothing_is_imported(
     assert error.value.mend
 
 
+def test_a_file_that_can_t_be_read_is_named(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    file.unlink()
+    file.mkdir()
+
+    with pytest.raises(UserError, match="can't be read: Is a directory"):
+        imported(tmp_path)
+
+
 def test_a_missing_column_lists_those_expected(tmp_path: Path) -> None:
     write(tmp_path, change=lambda text: text.replace("Head", "head"))
 
