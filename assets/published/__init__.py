@@ -17,7 +17,6 @@ from typing import Any, Protocol
 from assets.probes.registry import Measurement, Metric
 from catalog.errors import UserError
 
-
 BESIDE = ("assets", "importing")
 """Modules of this folder that are no importers and need more than reading files does."""
 

@@ -49,7 +49,7 @@ def test_the_view_holds_what_the_files_hold(tables: dict[str, pl.DataFrame], pub
 
     seen, expected = (frame.select(columns).sort(keys) for frame in (tables["evidence"], published))
 
-    assert seen.cast(dict(expected.schema)).equals(expected)
+    assert seen.cast(expected.schema).equals(expected)
 
 
 def test_the_three_regressions_follow_from_the_catalog(tables: dict[str, pl.DataFrame]) -> None:

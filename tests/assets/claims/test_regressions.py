@@ -81,7 +81,7 @@ def test_two_training_runs_swapped_change_every_figure(
     other = regressions.run_quantities(swapped, pythia_models, pythia_runs)
 
     for quantity in ("log_onset", "peak", "slope"):
-        before, after = (regressions.by_size(table, quantity) for table in (runs, other))  # type: ignore[arg-type]
+        before, after = (regressions.by_size(table, quantity) for table in (runs, other))
         assert abs(after.coefficient - before.coefficient) > 0.02 * abs(before.coefficient)
     assert regressions.likeness(swapped).within != pytest.approx(regressions.likeness(published).within, abs=0.001)
 

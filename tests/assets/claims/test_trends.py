@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 import pytest
@@ -109,7 +111,7 @@ def test_slope_bounds_hold_every_assignment_and_are_reached() -> None:
     x, low, high = [1.0, 2.0, 3.0, 5.0], [0.0, 1.0, 1.0, 4.0], [1.0, 1.5, 3.0, 5.0]
     corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(4, -1).T
 
-    slopes = [slope_interval(x, list(corner)).estimate for corner in corners]
+    slopes = [slope_interval(x, list(corner)).estimate or 0.0 for corner in corners]
 
     assert slope_bounds(x, low, high) == pytest.approx((min(slopes), max(slopes)))
 
@@ -117,7 +119,7 @@ def test_slope_bounds_hold_every_assignment_and_are_reached() -> None:
 STRAIGHT = [(0.0, 0.1, 0.05), (1.0, 1.1, 1.05), (2.0, 2.1, 2.05), (3.0, 3.1, 3.05)]
 
 
-def groups(runs: list[tuple[float, ...]]) -> list[Group]:
+def groups(runs: Sequence[tuple[float, ...]]) -> list[Group]:
     return [Group(f"m{i}", float(i), values) for i, values in enumerate(runs)]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.probes.registry import Measurement, all_metrics
+from assets.probes.registry import Measurement, Parameters, all_metrics
 from assets.published import ImportedCheckpoint, importer_named, importers
 from assets.published.trott2025 import IMPORTER
 from catalog.errors import UserError
@@ -64,7 +64,7 @@ def test_a_file_becomes_a_checkpoint_with_two_values_per_head(tmp_path: Path) ->
     assert checkpoint.file == file.name
     assert checkpoint.file_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert len(checkpoint.measurements) == 8
-    parameters = {"corpus": "natural-stories+dundee", "bos": False}
+    parameters: Parameters = {"corpus": "natural-stories+dundee", "bos": False}
     assert checkpoint.measurements[2] == Measurement(
         "previous_token_all", parameters, value=0.21, layer=1, head=0, chance=0.126, n=666
     )
