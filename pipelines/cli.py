@@ -39,8 +39,10 @@ def run(
     study: StudyArgument = "demo",
     workers: Annotated[int, typer.Option(min=1, help="Processes; each holds one model.")] = min(os.cpu_count() or 1, 8),
 ) -> None:
-    """Measure what is due, decide the claims, publish catalog and report. What is done is not done again; Ctrl-C loses
-    only the checkpoint at hand."""
+    """Measure what is due, decide the claims, publish catalog and report.
+
+    What is done is not done again; Ctrl-C loses only the checkpoint at hand.
+    """
     from pipelines.running import run_study
 
     run_study(study, workers, out, err)
@@ -89,8 +91,9 @@ def ui(
     home = use_defaults()
     os.environ["MOVING_TARGET_STUDY"] = study
     out.print(f"Dagster: http://127.0.0.1:{port}   home: {home.root}   Ctrl-C ends it", soft_wrap=True)
+    quiet = "-Wignore:Function `dev_command` is superseded"
     arguments = ["dev", "--module-name", "pipelines.definitions", "--host", "127.0.0.1", "--port", str(port)]
-    os.execv(sys.executable, [sys.executable, "-m", "dagster", *arguments])
+    os.execv(sys.executable, [sys.executable, quiet, "-m", "dagster", *arguments])
 
 
 @app.command(epilog="Example: [bold]python -m pipelines report[/]")

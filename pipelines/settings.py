@@ -1,4 +1,5 @@
-"""The environment that every process of ours runs in: where things are, and that nothing reports home.
+"""The environment that every process of ours runs in: where things are, that nothing reports home, that workers whose
+output shares one terminal draw no progress bars of their own.
 
 Here: environment variables and Dagster's home. Nothing that the user has set is overridden.
 """
@@ -6,20 +7,20 @@ Here: environment variables and Dagster's home. Nothing that the user has set is
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from assets.resources import STUDY_VARIABLE
 from catalog.home import ENVIRONMENT_VARIABLE, Home
-from catalog.record import told_plainly
+from catalog.record import write_new
 
 DEFAULT_STUDY = "demo"
-PRIVACY = {
+DEFAULTS = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "DO_NOT_TRACK": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
 }
 
 
@@ -32,12 +33,10 @@ def use_defaults() -> Home:
     home = Home.from_environment()
     os.environ[ENVIRONMENT_VARIABLE] = str(home.root)
     os.environ.setdefault(STUDY_VARIABLE, DEFAULT_STUDY)
-    for name, value in PRIVACY.items():
+    for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("DAGSTER_HOME", str(home.dagster))
     configuration = Path(os.environ["DAGSTER_HOME"]) / "dagster.yaml"
     if not configuration.exists():
-        with told_plainly(configuration):
-            configuration.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(Path(__file__).with_name("dagster.yaml"), configuration)
+        write_new(configuration, Path(__file__).with_name("dagster.yaml").read_bytes())
     return home

@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import polars as pl
+from rich import box
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from assets.probes.plan import RunPlan
@@ -16,14 +17,17 @@ from assets.study import Study
 from catalog.home import Home
 from catalog.read import open_catalog
 
+SHORT = {"inconclusive": "inconcl.", "insufficient": "insuff.", "not_applicable": "n/a"}
+LEGEND = """inconcl. = inconclusive   insuff. = insufficient: too few units at that level
+n/a = not_applicable: outside the claim's class, or its instrument failed there"""
 STYLES = {"holds": "green", "fails": "red", "mixed": "yellow", "inconclusive": "cyan"}
 LEVELS = ("run", "model", "family", "across")
 MOST_ROWS, MOST_CHARACTERS = 100, 80
 NEXT_STEPS = """
 Three things to try next:
-  [bold]make report[/] and open the report above: each cell of the matrix leads to its evidence
-  [bold].venv/bin/python -m pipelines sql 'FROM claim_matrix'[/] to ask the catalog yourself
-  [bold]make ui[/] to see the same graph in Dagster, and materialize one training run"""
+  open the report in a browser: each cell of its matrix leads to the evidence
+  [bold].venv/bin/python -m pipelines sql 'FROM claim_matrix'[/]   asks the catalog
+  [bold]make ui[/]   shows the same graph in Dagster: materialize one training run"""
 
 
 def verdicts(home: Home) -> Table:
@@ -33,7 +37,14 @@ def verdicts(home: Home) -> Table:
     counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for claim, level, verdict in found:
         counts[claim][level][verdict] += 1
-    table = Table("claim", *LEVELS, title="Verdicts: claim x level, subjects by verdict")
+    table = Table(
+        Column("claim", no_wrap=True),
+        *LEVELS,
+        title="Verdicts: claim x level, subjects by verdict",
+        caption=LEGEND,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     for claim in sorted(counts):
         table.add_row(claim, *(_cell(counts[claim].get(level)) for level in LEVELS))
     return table
@@ -42,7 +53,7 @@ def verdicts(home: Home) -> Table:
 def _cell(words: Counter[str] | None) -> Text:
     if not words:
         return Text("-", style="dim")
-    parts = [Text(f"{n} {word}", style=STYLES.get(word, "dim")) for word, n in words.most_common()]
+    parts = [Text(f"{n} {SHORT.get(word, word)}", style=STYLES.get(word, "dim")) for word, n in words.most_common()]
     return Text(", ").join(parts)
 
 
@@ -79,7 +90,9 @@ def disk(home: Home) -> Table:
 
 def rows(frame: pl.DataFrame) -> Table:
     """A query's result, its first hundred rows."""
-    table = Table(*[Text(name) for name in frame.columns])
+    table = Table()
+    for name in frame.columns:
+        table.add_column(Text(name))
     for row in frame.head(MOST_ROWS).iter_rows():
         table.add_row(*(Text(_short(value)) for value in row))
     if frame.height > MOST_ROWS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -83,11 +84,10 @@ def _start(study: str, probes: list[str], n_workers: int) -> _Worker:
 
 
 def _give(worker: _Worker, tasks: list[str]) -> None:
-    if tasks:
-        worker.at = tasks.pop(0)
+    """The next run for a worker, or its end; a worker that is dead by now is told by `_take`."""
+    worker.at = tasks.pop(0) if tasks else None
+    with suppress(OSError):
         worker.connection.send(worker.at)
-    else:
-        worker.connection.send(None)
 
 
 def _take(worker: _Worker) -> Finished:
@@ -96,7 +96,7 @@ def _take(worker: _Worker) -> Finished:
     run_id, worker.at = worker.at, None
     try:
         return Finished(run_id, worker.connection.recv())
-    except EOFError:
+    except (EOFError, OSError):
         worker.process.join()
         code = worker.process.exitcode or 0
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"

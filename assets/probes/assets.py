@@ -15,6 +15,7 @@ from dagster import (
 from assets.models.facts import at_work_on
 from assets.models.runs import run_named
 from assets.partitions import training_runs
+from assets.probes.describe import by_checkpoint, description
 from assets.probes.measure import Outcome, measure
 from assets.probes.plan import plan_run
 from assets.probes.registry import probe_named, probes
@@ -27,7 +28,7 @@ from assets.resources import Workspace
             name,
             deps=["checkpoints"],
             group_name="probes",
-            description=f"{probe.__doc__ or name}\n\nCost: {probe.cost}",
+            description=description(probe, probe.metrics, f"Cost: {probe.cost}"),
             code_version=str(probe.version),
             skippable=True,
         )
@@ -60,6 +61,7 @@ def _metadata(probe: str, outcome: Outcome, n_checkpoints: int) -> dict[str, int
         "dagster/row_count": outcome.n_rows.get(probe, 0),
         "probe_runs": outcome.n_probe_runs.get(probe, 0),
         "found_done": n_checkpoints - outcome.n_probe_runs.get(probe, 0),
+        "highest_value": MetadataValue.md(by_checkpoint(outcome.highest.get(probe, {}))),
     }
     if outcome.not_applicable:
         lines = "\n".join(f"- {about}: {why}" for about, why in outcome.not_applicable.items())

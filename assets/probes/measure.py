@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from assets.models.facts import SOURCE_ID, source_row
 from assets.models.sources import Pinned, Refused, Say, TrainingRun, pin_each
+from assets.probes.describe import highest
 from assets.probes.plan import DTYPE, SAMPLE_SEED, DueCheckpoint, cache_key
 from assets.probes.registry import NotApplicable, Probe, Result, canonical, probe_named
 from assets.probes.rows import frame_of, put_definitions
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Outcome:
-    """What came of measuring a training run: rows and probe runs by probe, and what failed, by checkpoint."""
+    """What came of measuring a training run: rows and probe runs by probe, what failed by checkpoint, and the highest
+    value of each metric by probe and label."""
 
     n_rows: dict[str, int] = field(default_factory=dict)
     n_probe_runs: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     not_applicable: dict[str, str] = field(default_factory=dict)
+    highest: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
 
 def measure(
@@ -102,6 +105,8 @@ def _measure_checkpoint(
         put_definitions(record, probe.metrics, measurements)
         record.put_probe_run(row, frame_of(measurements))
         _note(outcome, f"{checkpoint_id} {name}", name, status, reason, len(measurements))
+        if measurements:
+            outcome.highest.setdefault(name, {})[pinned.planned.label] = highest(measurements)
 
 
 def _run_probe(probe: Probe, model: LoadedModel, role: str) -> tuple[str, str | None, Result | None]:

@@ -21,11 +21,13 @@ from dagster import (
     multi_asset,
 )
 
+from assets.probes.describe import table
 from assets.probes.registry import probes
 from assets.publish.checks import CHECKS, Check
 from assets.publish.publication import publish
 from assets.published import importers
 from assets.resources import Workspace
+from catalog.home import Home
 from catalog.read import open_catalog
 
 WRITER = "catalog"
@@ -61,13 +63,13 @@ def publication(context: AssetExecutionContext, workspace: Workspace) -> Iterato
     """Brings the catalog up to the record. It never waits for missing partitions."""
     done = publish(workspace.home, workspace.study, context.log.info)
     yield MaterializeResult(asset_key="evidence", metadata={"dagster/row_count": done.n_evidence})
-    table = "\n".join(f"| {word} | {count} |" for word, count in done.verdicts.items())
     yield MaterializeResult(
         asset_key="verdicts",
         metadata={
             "dagster/row_count": sum(done.verdicts.values()),
             "decided_now": done.decided,
-            "verdicts": MetadataValue.md(f"| verdict | claims x subjects |\n|---|---:|\n{table}"),
+            "verdicts": MetadataValue.md(table(("verdict", "claims x subjects"), done.verdicts.items())),
+            "matrix": MetadataValue.md(_matrix(workspace.home)),
         },
     )
     yield MaterializeResult(
@@ -75,9 +77,17 @@ def publication(context: AssetExecutionContext, workspace: Workspace) -> Iterato
         metadata={
             "build": done.build,
             "new_entries": done.n_entries,
-            "dagster/uri": MetadataValue.path(workspace.home.catalog),
+            "file": MetadataValue.path(workspace.home.catalog),
         },
     )
+
+
+def _matrix(home: Home) -> str:
+    """Claims by families, as the report's index shows them."""
+    with open_catalog(home) as connection:
+        cells = connection.sql("SELECT claim_id AS claim, family_id, verdict FROM claim_matrix ORDER BY ALL").pl()
+    wide = cells.pivot(on="family_id", index="claim", values="verdict").fill_null("")
+    return table(wide.columns, wide.rows())
 
 
 @asset(group_name="reports", deps=["catalog"], kinds={"html"}, pool=WRITER)
@@ -90,7 +100,7 @@ def report(context: AssetExecutionContext, workspace: Workspace) -> MaterializeR
     return MaterializeResult(
         metadata={
             "dagster/row_count": len(pages),
-            "dagster/uri": MetadataValue.path(index),
+            "file": MetadataValue.path(index),
             "bytes": sum(page.stat().st_size for page in pages),
         }
     )
@@ -100,24 +110,17 @@ def _asset_check(check: Check) -> AssetChecksDefinition:
     @asset_check(asset=AssetKey("catalog"), name=check.name, description=check.description)
     def run(context: AssetCheckExecutionContext, workspace: Workspace) -> AssetCheckResult:
         with open_catalog(workspace.home) as connection:
-            faults = connection.execute(check.faults).pl()
+            faults = connection.sql(check.faults).pl()
         return AssetCheckResult(
             passed=faults.is_empty(),
             severity=AssetCheckSeverity.ERROR,
             metadata={
                 "faults": faults.height,
-                "first": MetadataValue.md(_table(faults.head(10).rows(), faults.columns)),
+                "first": MetadataValue.md(table(faults.columns, faults.head(10).rows())),
             },
         )
 
     return run
-
-
-def _table(rows: list[tuple[object, ...]], columns: list[str]) -> str:
-    if not rows:
-        return "none"
-    lines = [" | ".join(columns), "|".join("---" for _ in columns), *(" | ".join(map(str, row)) for row in rows)]
-    return "\n".join(f"| {line} |" for line in lines)
 
 
 catalog_checks = [_asset_check(check) for check in CHECKS]

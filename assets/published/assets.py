@@ -2,6 +2,7 @@
 
 from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, asset
 
+from assets.probes.describe import description
 from assets.published import importers
 from assets.published.importing import import_published
 from assets.resources import Workspace
@@ -10,7 +11,13 @@ from assets.resources import Workspace
 def _published_asset(name: str) -> AssetsDefinition:
     importer = importers()[name]
 
-    @asset(name=name, group_name="published", description=importer.__doc__, code_version=str(importer.version))
+    @asset(
+        name=name,
+        group_name="published",
+        description=description(importer, importer.metrics, f"To get the files: `{importer.how_to_get}`"),
+        code_version=str(importer.version),
+        kinds={"csv"},
+    )
     def published(context: AssetExecutionContext, workspace: Workspace) -> MaterializeResult:
         wanted = [p for p in workspace.study.published if p.importer == name]
         outcomes = [import_published(p, workspace.home, context.log.info) for p in wanted]
