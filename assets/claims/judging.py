@@ -14,7 +14,7 @@ Not here: the rules (verdicts.py), the estimates (estimands/), what stands besid
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -358,14 +358,23 @@ def _nothing(runs: Sequence[RunOutcome], others: Sequence[str] = ()) -> Ruling:
     if not runs:
         return Ruling("insufficient", "There is no training run in the catalog.")
     applies = any(run.state != "undefined" for run in runs)
-    told = list(others) or [
-        reason if n == len(runs) == 1 else f"{reason} ({counted(n, 'training run')})"
-        for reason, n in Counter(run.reason for run in runs).most_common(3)
-    ]
+    told = list(others) or _reasons(runs)
     said = "; ".join(told)
     if applies:
         return Ruling("insufficient", f"{NOT_YET}: {said}.")
     return Ruling("not_applicable", f"{NEVER}: {said}.")
+
+
+def _reasons(runs: Sequence[RunOutcome]) -> list[str]:
+    """The three commonest reasons; those that differ in their numbers only are told by the first of them."""
+    alike: dict[str, list[str]] = {}
+    for run in runs:
+        alike.setdefault(re.sub(r"\d[\d.e+-]*", "#", run.reason), []).append(run.reason)
+    found = []
+    for same in sorted(alike.values(), key=len, reverse=True)[:3]:
+        of = "" if len(set(same)) == 1 else "the first of "
+        found.append(same[0] if len(runs) == 1 else f"{same[0]} ({of}{counted(len(same), 'training run')})")
+    return found
 
 
 def _reasons_of(models: Mapping[str, Judged]) -> list[str]:
@@ -374,4 +383,4 @@ def _reasons_of(models: Mapping[str, Judged]) -> list[str]:
     for model_id, judged in models.items():
         reason = judged.ruling.reason.removeprefix(f"{NOT_YET}: ").removeprefix(f"{NEVER}: ")
         together.setdefault(reason.rstrip("."), []).append(model_id)
-    return [f"{', '.join(names)}: {reason}" for reason, names in list(together.items())[:3]]
+    return [f"{', '.join(names)}: {reason[:1].lower()}{reason[1:]}" for reason, names in list(together.items())[:3]]

@@ -109,13 +109,17 @@ class Reading(Strict):
 
     def words(self, metric: str | None = None) -> str:
         """What is read, as a part of a sentence; of the metrics that of this id, where it is known which was read."""
+        return WORDS[self.quantity].format(what=self.what(metric))
+
+    def what(self, metric: str | None = None) -> str:
+        """The number per checkpoint, likewise."""
         what = (metric or " or ".join(self.metrics)) + (f" minus {self.minus}" if self.minus else "")
         heads = {"best_head": f"the best head's {what}", "top_k_mean": f"the mean {what} of the {self.k} best heads"}
         heads |= {
             "sum_excess": f"the summed {what}",
             "count_above": f"the number of heads past {self.past:g} in {what}",
         }
-        return WORDS[self.quantity].format(what=heads.get(self.summary, what))
+        return heads.get(self.summary, what)
 
     @property
     def scoring(self) -> Reading:

@@ -64,8 +64,9 @@ PROPERTIES: dict[str, str] = {
     "n_checkpoints": NUMBER,
     "last_step": NUMBER,
 }
-"""Kind of each property: columns of catalog tables models and families, and two facts about a training run: how many
-measured checkpoints with a known step it has, and the step of the last."""
+"""Kind of each property: columns of catalog tables models and families, and two facts about a training run: the number
+of its measured checkpoints, and the step of the last."""
+
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,

@@ -98,7 +98,7 @@ def read_subjects(connection: duckdb.DuckDBPyConnection) -> Subjects:
 
 
 CHECKPOINTS_OF_RUNS = """
-    SELECT run_id, nullif(count(DISTINCT step), 0) AS n_checkpoints, max(step) AS last_step
+    SELECT run_id, count(DISTINCT checkpoint_id) AS n_checkpoints, max(step) AS last_step
     FROM evidence GROUP BY run_id
 """
 

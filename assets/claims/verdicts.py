@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, Literal
 
 from assets.claims import pooling
@@ -89,6 +90,7 @@ def in_every(n_h: int, n_f: int, n_u: int, noun: str = "training run") -> Ruling
     )
 
 
+@cache
 def lower_bound(successes: int, n: int) -> float:
     """One-sided 95 % Clopper-Pearson lower bound of a share; 0 without units."""
     return pooling.share_interval(successes, n, side="lower").low or 0.0
@@ -96,10 +98,9 @@ def lower_bound(successes: int, n: int) -> float:
 
 def _counts(n_h: int, n_f: int, n_u: int, noun: str) -> str:
     n = n_h + n_f + n_u
-    if n_h == n == 1:
-        return f"Holds in the one {noun}"
-    if n_h == n:
-        return f"Holds in all {n} {plural(noun)}"
+    for count, word in ((n_h, "Holds"), (n_f, "Fails")):
+        if count == n:
+            return f"{word} in the one {noun}" if n == 1 else f"{word} in all {n} {plural(noun)}"
     parts = [f"fails in {n_f}"] * bool(n_f) + [f"undecided in {n_u}"] * bool(n_u)
     return f"Holds in {n_h} of {n} {plural(noun)} ({', '.join(parts)})"
 
@@ -165,6 +166,8 @@ def by_interval(
     if sign < 0:
         claimed, opposed = opposed, claimed
     verdict: Verdict = "fails" if opposed(limit) else "holds" if claimed(threshold) else "inconclusive"
+    if interval.estimate is None:
+        return Ruling("inconclusive", f"{what}: {interval.reason}.", unit=unit)
     where = {
         "holds": f"{direction} {number(threshold)}",
         "fails": f"not {direction} {number(threshold)}" + (f" by as much as {number(abs(limit))}" if near_zero else ""),
@@ -177,27 +180,36 @@ def by_interval(
         interval.low,
         interval.high,
         unit=unit,
-        flips=_flips_of_interval(verdict, interval, direction),
+        flips=_flips_of_interval(verdict, interval, direction, threshold, limit),
     )
 
 
-def _flips_of_interval(verdict: Verdict, interval: Interval, direction: str) -> tuple[dict[str, Any], ...]:
-    low, high = (interval.low, interval.high) if direction == "above" else (interval.high, interval.low)
-    if low is None or high is None:
-        return ()
+def _flips_of_interval(
+    verdict: Verdict, interval: Interval, direction: str, threshold: float, limit: float
+) -> tuple[dict[str, Any], ...]:
     if verdict == "inconclusive":
-        easier, harder = ("below", "above") if direction == "above" else ("above", "below")
+        other = "below" if direction == "above" else "above"
         return (
-            {"when": f"a threshold {easier} {number(low)}", "becomes": "holds"},
-            {"when": f"a threshold {harder} {number(high)}", "becomes": "fails"},
+            {"when": f"more units that bring the interval {direction} {number(threshold)}", "becomes": "holds"},
+            {"when": f"more units that bring the interval {other} {number(limit)}", "becomes": "fails"},
         )
-    end = low if verdict == "holds" else high
-    return ({"when": f"a threshold past {number(end)}", "becomes": "inconclusive"},)
+    if interval.low == interval.high:
+        return ()
+    ends = (interval.low, interval.high) if direction == "above" else (interval.high, interval.low)
+    side_of = direction if verdict == "holds" else {"above": "below", "below": "above"}[direction]
+    return ({"when": f"a threshold {side_of} {number(ends[verdict == 'fails'])}", "becomes": "inconclusive"},)
+
+
+def not_excluded(n: int) -> str:
+    """What n units that are all alike leave open, as a sentence."""
+    return f"Not excluded: that up to {percent(1 - lower_bound(n, n))} of further ones differ."
 
 
 def equivalence_rule(found: pooling.Equivalence, delta: float, unit: str, what: str) -> Ruling:
     """An estimate claimed to be as good as 0: 90 % interval inside +-delta, holds; 95 % interval outside, fails."""
     shown = found.narrow if found.decision != "fails" else found.wide
+    if shown.estimate is None:
+        return Ruling("inconclusive", f"{what}: {shown.reason}.", unit=unit)
     where = {
         "holds": f"within {number(delta)} of 0 (equivalence)",
         "fails": f"further than {number(delta)} from 0",
@@ -215,11 +227,9 @@ def equivalence_rule(found: pooling.Equivalence, delta: float, unit: str, what: 
 
 
 def _flips_of_equivalence(found: pooling.Equivalence, delta: float) -> tuple[dict[str, Any], ...]:
-    if found.narrow.low is None or found.narrow.high is None:
+    if found.narrow.low is None or found.narrow.high is None or found.decision == "fails":
         return ()
     reach = max(abs(found.narrow.low), abs(found.narrow.high))
-    if found.decision == "fails":
-        return ()
     becomes = "holds" if found.decision == "inconclusive" else "inconclusive"
     sign = "above" if becomes == "holds" else "below"
     return ({"when": f"a smallest effect of interest {sign} {number(reach)}", "becomes": becomes},)

@@ -10,6 +10,7 @@ Not here: likeness of trajectories (similarity.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from assets.claims.estimands.base import Estimand, taken
 from assets.claims.outcomes import Ruling, RunOutcome
 from assets.claims.pooling import Interval
 from assets.claims.readings import Estimate, Evidence, Reading
-from assets.claims.verdicts import by_interval, equivalence_rule
+from assets.claims.verdicts import by_interval, counted, equivalence_rule, not_excluded
 
 UNITS = {"layer": "chance-corrected agreement", "head": "chance-corrected agreement", "index": "correlation"}
 
@@ -87,7 +88,11 @@ class Agreement(Estimand):
         what = self._words(frames)
         if self.claimed == "at_chance":
             return equivalence_rule(pooling.equivalence(interval, delta or 0.0), delta or 0.0, self.in_unit, what)
-        return by_interval(interval(pooling.CONFIDENCE), "above", 0.0, delta, self.in_unit, what)
+        found = interval(pooling.CONFIDENCE)
+        ruling = by_interval(found, "above", 0.0, delta, self.in_unit, what)
+        if found.low is not None and found.low == found.high:
+            return replace(ruling, reason=f"{ruling.reason} {not_excluded(len(frames))}")
+        return ruling
 
     def _chosen(self, frames: Sequence[pl.DataFrame], confidence: float) -> Interval:
         if not frames:
@@ -99,11 +104,13 @@ class Agreement(Estimand):
 
     def _words(self, frames: Sequence[pl.DataFrame]) -> str:
         if self.about == "index":
-            return f"Correlation by head index over the pairs of {len(frames)} training runs"
+            return f"Correlation by head index over the pairs of {counted(len(frames), 'training run')}"
         tops = [frame.row(frame["value"].arg_max() or 0) for frame in frames]
         layers = ", ".join(str(top[0]) for top in tops)
         within = f" within {self.tolerance} layers" if self.tolerance else ""
-        return f"Top heads of {len(frames)} training runs in layers {layers}; agreement{within} beyond chance"
+        return (
+            f"Top heads of {counted(len(frames), 'training run')} in layers {layers}; agreement{within} beyond chance"
+        )
 
 
 def index_correlation(frames: Sequence[pl.DataFrame], confidence: float = pooling.CONFIDENCE) -> Interval:
@@ -114,7 +121,9 @@ def index_correlation(frames: Sequence[pl.DataFrame], confidence: float = poolin
             head say nothing and are left out.
     """
     scores = np.array([_without_layer_means(frame) for frame in frames])
-    if len(frames) < 2 or scores.shape[1] < 3 or (np.ptp(scores, axis=1) == 0).any():
+    if len(frames) < 2:
+        return Interval(None, None, None, len(frames), "jackknife over units", confidence, "there are no pairs of runs")
+    if scores.shape[1] < 3 or (np.ptp(scores, axis=1) == 0).any():
         reason = "fewer than three heads in layers of several, or no spread among them"
         return Interval(None, None, None, len(frames), "jackknife over units", confidence, reason)
     correlations = np.corrcoef(scores)

@@ -17,7 +17,7 @@ from assets.claims.estimands.base import Estimand, taken
 from assets.claims.outcomes import Ruling, RunOutcome
 from assets.claims.pooling import Interval
 from assets.claims.readings import Evidence, Reading
-from assets.claims.verdicts import by_interval
+from assets.claims.verdicts import by_interval, counted
 
 
 class Association(Estimand):
@@ -54,7 +54,7 @@ class Association(Estimand):
         run_ids = [run.run_id for run in outcomes]
         pairs = [evidence.compared(reading, run_ids) for reading in (self.first, self.second)]
         x, y = ([found[run_id].value or 0.0 for run_id in run_ids] for found in pairs)
-        what = f"Rank correlation over {len(run_ids)} training runs"
+        what = f"Rank correlation over {counted(len(run_ids), 'training run')}"
         return by_interval(rank_correlation(x, y), "above", 0.0, delta, "rank correlation", what)
 
 

@@ -52,7 +52,7 @@ class Conjunction(Estimand):
         return [decide(evidence, run_id) for run_id in run_ids]
 
     def over_runs(self, evidence: Evidence, outcomes: Sequence[RunOutcome], delta: float | None) -> Ruling:
-        return every_run(outcomes)
+        return every_run(outcomes, self.in_unit)
 
     def _together(self, evidence: Evidence, run_id: str) -> RunOutcome:
         """One clearly fails, f; all hold, h; else, and where a metric is missing, u."""

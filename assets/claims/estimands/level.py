@@ -19,7 +19,7 @@ from assets.claims import pooling
 from assets.claims.estimands.base import Estimand, taken
 from assets.claims.outcomes import Ruling, RunOutcome
 from assets.claims.readings import Estimate, Evidence, Reading
-from assets.claims.verdicts import Direction, equivalence_rule, in_every, mean_rule, number, side
+from assets.claims.verdicts import Direction, counted, equivalence_rule, in_every, mean_rule, number, side
 
 
 class _Against(Estimand):
@@ -54,11 +54,11 @@ class _Against(Estimand):
     def over_runs(self, evidence: Evidence, outcomes: Sequence[RunOutcome], delta: float | None) -> Ruling:
         values = [run.estimate for run in outcomes if run.estimate is not None]
         if self.rule == "every_run":
-            return every_run(outcomes)
+            return every_run(outcomes, self.in_unit)
         errors = [run.standard_error for run in outcomes]
         variances = [e**2 for e in errors if e]
         known = variances if len(variances) == len(outcomes) else None
-        what = f"Mean over {len(values)} training runs"
+        what = f"Mean over {counted(len(values), 'training run')}"
         if self.direction != "within":
             return mean_rule(values, known, self.direction, self.threshold, delta, self.in_unit)
         found = pooling.equivalence(lambda confidence: pooling.pool(values, known, confidence).mean, self.threshold)
@@ -132,7 +132,7 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, low, high, error, first.variant_id)
 
 
-def every_run(outcomes: Sequence[RunOutcome]) -> Ruling:
+def every_run(outcomes: Sequence[RunOutcome], unit: str) -> Ruling:
     """The in-every rule on outcomes of runs, with the range of their estimates in the reason."""
     found = [run.outcome for run in outcomes]
     ruling = in_every(found.count("h"), found.count("f"), found.count("u"))
@@ -140,5 +140,7 @@ def every_run(outcomes: Sequence[RunOutcome]) -> Ruling:
     if not values:
         return ruling
     least, greatest = number(min(values)), number(max(values))
-    reach = f"The estimates run from {least} to {greatest}." if least != greatest else f"The estimate is {least}."
+    reach = f"The estimates ({unit}) run from {least} to {greatest}."
+    if least == greatest:
+        reach = f"The estimate ({unit}) is {least}" + (" in each." if len(values) > 1 else ".")
     return replace(ruling, reason=f"{ruling.reason} {reach}")

@@ -35,7 +35,7 @@ class Order(Estimand):
         return self
 
     def words(self, metric: str | None = None) -> str:
-        return f"onsets (past {self.threshold:g}) of {self.first.words(metric)} and of {self.second.words()}"
+        return f"onsets (past {self.threshold:g}) of {self.first.what(metric)} and of {self.second.what()}"
 
     @property
     def in_unit(self) -> str:
@@ -48,7 +48,7 @@ class Order(Estimand):
         return [self._of_run(evidence, run_id) for run_id in run_ids]
 
     def over_runs(self, evidence: Evidence, outcomes: Sequence[RunOutcome], delta: float | None) -> Ruling:
-        return every_run(outcomes)
+        return every_run(outcomes, self.in_unit)
 
     def _of_run(self, evidence: Evidence, run_id: str) -> RunOutcome:
         onsets: list[OnsetInterval] = []

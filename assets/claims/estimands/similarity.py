@@ -19,7 +19,7 @@ from assets.claims.estimands.base import Estimand
 from assets.claims.outcomes import Ruling, RunOutcome
 from assets.claims.readings import Evidence, Reading
 from assets.claims.summaries import Trajectory, largest_gap, similarity
-from assets.claims.verdicts import by_interval, lower_bound, number, percent
+from assets.claims.verdicts import by_interval, counted, not_excluded, number
 
 
 class Similarity(Estimand):
@@ -84,12 +84,12 @@ class Similarity(Estimand):
             return Ruling("inconclusive", "No two training runs have a checkpoint in common.")
         gap = self.statistic == "largest_gap"
         asked = f"a {'largest gap below' if gap else 'correlation above'} {number(self.threshold)}"
-        what = f"{self._alike(known).sum()} of {known.size} pairs of {len(runs)} training runs have {asked}"
+        n_alike = self._alike(known).sum()
+        what = f"{n_alike} of {counted(known.size, 'pair')} of {counted(len(runs), 'training run')} have {asked}"
         ruling = by_interval(interval, "above", self.share, None, self.in_unit, what)
         more = f" The least alike pair has {number(float(known.max() if gap else known.min()))}."
         if interval.low == interval.high:
-            unlike = 1 - lower_bound(len(runs), len(runs))
-            more += f" Not excluded: that up to {percent(unlike)} of further runs differ."
+            more += f" {not_excluded(len(runs))}"
         return replace(ruling, reason=ruling.reason + more)
 
     def _alike(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:

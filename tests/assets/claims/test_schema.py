@@ -109,7 +109,11 @@ def test_refuses_a_faulty_file_naming_the_key(tmp_path: Path, change: Change, to
     ("claim_id", "change", "told"),
     [
         ("larger-earlier-previous-token", lambda c: c.update(levels=["run"]), "where trend is not defined"),
-        ("larger-earlier-previous-token", lambda c: c["estimand"].update(over="attention"), "not a design property that"),
+        (
+            "larger-earlier-previous-token",
+            lambda c: c["estimand"].update(over="attention"),
+            "not a design property that",
+        ),
         ("head-index-is-arbitrary", lambda c: c.pop("delta"), "delta is missing"),
         ("head-index-is-arbitrary", lambda c: c.update(levels=["model", "run"]), "where agreement is not defined"),
         ("same-layer-across-seeds", lambda c: c["estimand"].update(about="head", tolerance=1), "tolerance is a number"),

@@ -84,7 +84,8 @@ def test_side(low: float, high: float, direction: Direction, threshold: float, o
 
 
 @pytest.mark.parametrize(
-    ("value", "direction", "outcome"), [(0.31, "above", "h"), (0.30, "above", "f"), (0.30, "below", "f"), (0.2, "below", "h")]
+    ("value", "direction", "outcome"),
+    [(0.31, "above", "h"), (0.30, "above", "f"), (0.30, "below", "f"), (0.2, "below", "h")],
 )
 def test_without_an_interval_the_point_decides_and_says_so(value: float, direction: Direction, outcome: str) -> None:
     found, reason = side(value, None, None, direction, 0.3)
@@ -186,7 +187,14 @@ def test_vote(decided: list[str], expected: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("votes", "expected"),
-    [("hhhhh", "holds"), ("fffff", "fails"), ("hhhhf", "mixed"), ("hhhhm", "mixed"), ("m", "mixed"), ("hhhh", "inconclusive")],
+    [
+        ("hhhhh", "holds"),
+        ("fffff", "fails"),
+        ("hhhhf", "mixed"),
+        ("hhhhm", "mixed"),
+        ("m", "mixed"),
+        ("hhhh", "inconclusive"),
+    ],
 )
 def test_votes_rule(votes: str, expected: Verdict) -> None:
     assert votes_rule({f"family{i}": letter for i, letter in enumerate(votes)}).verdict == expected  # type: ignore[misc]
