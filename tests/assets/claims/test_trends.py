@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 import statsmodels.api as sm
+from statsmodels.stats.multitest import multipletests
 
 from assets.claims.regressions import run_quantities
-from assets.claims.trends import Group, Trend, neighbour_steps, slope_bounds, slope_interval, trend
+from assets.claims.trends import Group, Trend, holm, neighbour_steps, slope_bounds, slope_interval, trend
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +106,13 @@ def test_a_slope_without_an_interval_says_why(x: list[float], reason: str) -> No
     interval = slope_interval(x, [0.2] * len(x))
 
     assert (interval.low, interval.high, interval.reason) == (None, None, reason)
+
+
+@pytest.mark.parametrize("p_values", [[], [0.03], [0.04, 0.01, 0.03], [0.5, 0.9, 0.5], [1e-6, 0.047, 2e-10]])
+def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
+    expected = list(multipletests(p_values, method="holm")[1]) if p_values else []
+
+    assert holm(p_values) == pytest.approx(expected)
 
 
 def test_slope_bounds_hold_every_assignment_and_are_reached() -> None:
