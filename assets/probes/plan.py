@@ -6,7 +6,7 @@ with these parameters, is done, wherever and whenever that was. Not here: doing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from assets.models.runs import training_runs
@@ -53,7 +53,7 @@ def plan(study: Study, record: Record) -> list[RunPlan]:
     return [plan_run(run, wanted, record, finished) for run in training_runs(study)]
 
 
-def plan_run(run: TrainingRun, probes: Sequence[Probe], record: Record, finished: set[str]) -> RunPlan:
+def plan_run(run: TrainingRun, probes: Sequence[Probe], record: Record, finished: Collection[str]) -> RunPlan:
     """One training run's plan; `finished` as Record.finished gives it."""
     checkpoints = []
     for planned in source_named(run.kind, run.run_id).plan(run):
