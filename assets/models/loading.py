@@ -33,9 +33,10 @@ def load(folder: Path, *, checkpoint_id: str, role: str, device: str = "cpu", dt
         dtype: precision that the weights are converted to and the model computes in.
 
     Raises:
-        UserError: weights are missing, left over, refused, damaged or not finite; the architecture is unknown.
+        UserError: weights are missing, left over, refused or damaged; the architecture is unknown.
     """
     import torch
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
@@ -52,11 +53,12 @@ def load(folder: Path, *, checkpoint_id: str, role: str, device: str = "cpu", dt
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, StrictDataclassError) as error:
         raise UserError(
             f"The model can't be loaded: {error}",
             where=f"{checkpoint_id} ({folder})",
-            mend="Only architectures that transformers itself carries are read, never code that comes with weights.",
+            mend="Weights and config.json must belong together, of an architecture that transformers itself carries: "
+            "code that comes with weights is never run.",
         ) from error
     model, told = loaded
     _refuse_gaps(told, checkpoint_id, folder)

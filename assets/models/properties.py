@@ -99,12 +99,13 @@ def read_properties(folder: Path) -> tuple[Row, list[Row]]:
 @lru_cache(maxsize=64)
 def _describe(content: str, where: str) -> tuple[Row, list[Row]]:
     """By the configuration's text: the checkpoints of a training run share it."""
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import CONFIG_MAPPING
 
     stated = json.loads(content)
     try:
         return describe(CONFIG_MAPPING[stated["model_type"]].from_dict(stated))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, StrictDataclassError) as error:
         raise UserError(
             f"The configuration fits no architecture that transformers carries: {error}",
             where=where,

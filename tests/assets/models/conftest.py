@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,7 @@ def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A disk that is full: what safetensors writes goes to a device that has no space, and free space is none."""
-    import shutil
-
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk without free space."""
     usage = shutil.disk_usage("/")._replace(free=0)
     monkeypatch.setattr("assets.models.files.shutil.disk_usage", lambda path: usage)
-    yield

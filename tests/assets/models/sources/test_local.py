@@ -106,7 +106,7 @@ def test_a_truncated_file_is_refused(runs_of: MakeRuns, home: Home, stepped: Pat
 def test_a_folder_without_configuration_is_refused(runs_of: MakeRuns, home: Home, stepped: Path) -> None:
     (stepped / "step0" / "config.json").unlink()
 
-    with pytest.raises(UserError, match="no config.json"):
+    with pytest.raises(UserError, match=r"no config\.json"):
         pin(runs_of, home, stepped)
 
 
