@@ -34,6 +34,8 @@ VERDICTS: Final = (
         "not_applicable", "not applicable", "Outside what the claim is about, or its metric is undefined there."
     ),
 )
+EVALUATED: Final = ("holds", "fails", "mixed", "inconclusive")
+"""Verdicts that say something about the evidence."""
 LABELS: Final = {word.verdict: word.label for word in VERDICTS}
 OUTCOMES: Final = {"h": "holds", "f": "fails", "u": "inconclusive"}
 """The verdict word for a single run's outcome in `verdict_runs`; u is undecided."""
@@ -95,7 +97,7 @@ def number(value: float | None, digits: int = 3) -> str:
     elif size >= 100:
         text = f"{size:.0f}"
     elif size < 0.0005:
-        text = f"{size:.0e}"
+        text = f"{size:.1g}"
     else:
         text = f"{size:.{digits}g}" if size >= 1 else f"{size:.3f}".rstrip("0").rstrip(".")
     return (MINUS if value < 0 else "") + text
@@ -113,8 +115,10 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def span(low: float, high: float) -> str:
-    """A range in running text; one number where both ends read alike."""
-    return number(low) if number(low) == number(high) else f"{number(low)} to {number(high)}"
+    """A range in running text, with `to` where a minus could be misread; one number where both read alike."""
+    if number(low) == number(high):
+        return number(low)
+    return f"{number(low)} to {number(high)}" if low < 0 else f"{number(low)}{NONE}{number(high)}"
 
 
 def count(n: int, noun: str, plural: str = "") -> str:

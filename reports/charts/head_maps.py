@@ -24,6 +24,8 @@ MAPPED = ("induction", "prefix_matching", "previous_token", "previous_token_all"
 MAPS = 2
 CELLS = 12_000
 """Values that one page's maps may hold; training runs beyond that are left out, and the caption says so."""
+STRONG = 0.3
+"""Attention that is spoken of in the profile of offsets."""
 CELL = 34
 """Size of a cell of a small map in pixels."""
 SMALL, NARROW = 6, 10
@@ -157,21 +159,26 @@ def profile_figure(frame: pl.DataFrame, family: str) -> Figure | None:
     rows = _first_variant(frame)
     only = rows["model_id"].n_unique() == 1
     panels = tuple(Panel("" if only else model, _profile(part.to_dicts())) for model, part in by_model(rows))
-    best = rows.sort(["value", "offset"], descending=[True, False]).group_by("run_id", maintain_order=True).first()
-    places = Counter(best["offset"].to_list())
-    at_target = places.get(0, 0)
-    elsewhere = [f"{offset:+d} in {n}" for offset, n in sorted(places.items()) if offset != 0]
-    text = f"The strongest attention lies on the token after the earlier copy (offset 0) in {at_target} of "
-    text += count(best.height, "run")
-    text += f"; at offset {listing(elsewhere)}." if elsewhere else "."
     return Figure(
         name="offsets",
         title="Attention around the induction target",
-        caption=f"{text} A model that solves the task one position off would peak beside 0.",
+        caption=_offsets_told(rows),
         query=profile_query(family),
         panels=panels,
         legend=(Key("highest of all heads at that offset, one training run", series("induction").colour),),
     )
+
+
+def _offsets_told(rows: pl.DataFrame) -> str:
+    """At which offset each run's strongest attention lies, of the runs where some head attends there at all."""
+    best = rows.sort(["value", "offset"], descending=[True, False]).group_by("run_id", maintain_order=True).first()
+    strong = best.filter(pl.col("value") > STRONG)["offset"].to_list()
+    if not strong:
+        return f"No head gives any of these offsets more than {number(max(rows['value']))} of its attention."
+    places = [f"{'0, the target itself,' if o == 0 else f'{o:+d}'} in {n}" for o, n in sorted(Counter(strong).items())]
+    text = f"Some head gives one of these offsets more than {STRONG} of its attention in {len(strong)} of "
+    text += f"{count(best.height, 'run')}: offset {listing(places)}."
+    return f"{text} A model that solves the task one position off would peak beside 0."
 
 
 def _profile(rows: list[dict[str, Any]]) -> Spec:

@@ -18,7 +18,7 @@ import polars as pl
 from reports.charts.figure import Figure, Key, Panel
 from reports.charts.theme import Spec, bottom, filled, series, spec, step_axis, table, top
 from reports.query import Query
-from reports.words import count, listing, number, span
+from reports.words import count, number, span
 
 THRESHOLD = 0.3
 """The excess over chance at which a head is said to have formed."""
@@ -67,6 +67,11 @@ QUALIFY row_number() OVER (PARTITION BY checkpoint_id, metric_id, variant_id ORD
 ORDER BY metric_id, variant_id, n_params NULLS LAST, model_id, run_id, step""",
         {"family": family},
     )
+
+
+def by_model(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """The rows of each model, in the order in which the query gives them: from small to large."""
+    return [(str(model), rows) for (model,), rows in frame.group_by(["model_id"], maintain_order=True)]
 
 
 @dataclass(frozen=True)
@@ -203,15 +208,15 @@ def _how_long(runs: Sequence[Line]) -> str:
     steps = median(width for width, _ in widths)
     share = median(width / last for width, last in widths)
     return (
-        f"; the middle four fifths of the rise take {steps:,.0f} steps in the median run, {share:.1%} of its training"
+        f"; the middle four fifths of the rise take {steps:,.0f} steps in the median run, {share:.0%} of its training"
     )
 
 
 def drift(frame: pl.DataFrame, behaviour: pl.DataFrame, role: str) -> str:
     """Names a previous-token score that rises in a control while nothing that was measured rewards it; else ''.
 
-    Named only where, in the median run, the best head gains a tenth and in the end recall is within .05 of its null, or
-    below it, and repeats save less than a tenth of a nat.
+    Named only where some run's best head rises by a tenth above its first value, while in the end no run's recall is
+    more than .05 above its null and repeats save less than a tenth of a nat.
     """
     rows = frame.filter(pl.col("metric_id") == "previous_token")
     if role != "control" or rows.is_empty() or rows["variant_id"].n_unique() > 1:
@@ -220,73 +225,17 @@ def drift(frame: pl.DataFrame, behaviour: pl.DataFrame, role: str) -> str:
     recall = last.filter(pl.col("metric_id") == "repeat_recall")
     gain = last.filter(pl.col("metric_id") == "repeat_gain")["value"].to_list()
     above_null = (recall["value"] - recall["chance"]).to_list()
-    if not gain or not above_null or median(above_null) > 0.05 or median(gain) > 0.1:
+    if not gain or not above_null or max(above_null) > 0.05 or max(gain) > 0.1:
         return ""
     runs = lines(rows)
-    gains = [run.values[-1] - run.values[0] for run in runs]
-    if median(gains) < 0.1:
+    peaks = [max(run.values) for run in runs if max(run.values) - run.values[0] > 0.1]
+    if not peaks:
         return ""
     ends = [run.values[-1] for run in runs]
-    starts = [run.values[0] for run in runs]
+    said, null = number(max(recall["value"])), number(min(recall["chance"]))
     return (
-        f"Drift without reward: the best head's previous-token score goes from {span(min(starts), max(starts))} to "
-        f"{span(min(ends), max(ends))} in {count(len(runs), 'run')}, though recall stays at its null and repeats save "
-        f"{span(min(gain), max(gain))} nats per token. A rise of this score alone is no sign of in-context copying."
+        f"Drift without reward: in {len(peaks)} of {count(len(runs), 'run')} the best head's previous-token score rises "
+        f"by more than 0.1, up to {number(max(peaks))}; it ends at {span(min(ends), max(ends))}. Nothing measured here "
+        f"rewards it: recall ends at {said} at most, where guessing from the context gives {null}, and repeats save "
+        f"at most {number(max(gain))} nats a token. A rise of this score alone is no sign of in-context copying."
     )
-
-
-def by_model(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    """The rows of each model, in the order in which the query gives them: from small to large."""
-    return [(str(model), rows) for (model,), rows in frame.group_by(["model_id"], maintain_order=True)]
-
-
-def together(frame: pl.DataFrame, metrics: Sequence[str], most: int) -> Spec | None:
-    """Several metrics of the same runs in one panel, a colour each: which comes first. None without two steps.
-
-    Args:
-        most: training runs drawn; the first ones are.
-    """
-    rows = frame.filter(pl.col("metric_id").is_in(list(metrics)))
-    rows = rows.filter(pl.col("run_id").is_in(rows["run_id"].unique(maintain_order=True).head(most).implode()))
-    if rows.is_empty() or rows["step"].n_unique() < 2:
-        return None
-    points = [
-        {
-            "line": f"{row['run_id']} {row['variant_id']}",
-            "run": row["run_id"],
-            "metric": series(row["metric_id"]).label,
-            "colour": series(row["metric_id"]).colour,
-            "step": row["step"],
-            "value": row["value"],
-        }
-        for row in rows.to_dicts()
-    ]
-    return filled(_coloured(int(rows["step"].max()), bottom(rows["value"]), top(rows["value"])), points=points)  # type: ignore[arg-type]
-
-
-@cache
-def _coloured(last: int, low: float, high: float) -> Spec:
-    """Thin lines over steps, each in the colour that its rows name."""
-    chart = (
-        table("points")
-        .mark_line(strokeWidth=1.6, opacity=0.7, clip=True)
-        .encode(
-            x=step_axis(last),
-            y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[low, high])),
-            color=alt.Color("colour:N", scale=None),
-            detail="line:N",
-            tooltip=["run:N", "metric:N"],
-        )
-    )
-    return spec(chart.properties(width="container", height=140))
-
-
-def legend(metrics: Sequence[str]) -> tuple[Key, ...]:
-    """One entry a colour: metrics of one construct share theirs."""
-    first = {series(metric).colour: Key(series(metric).label, series(metric).colour) for metric in reversed(metrics)}
-    return tuple(reversed(first.values()))
-
-
-def named(metrics: Sequence[str]) -> str:
-    """Metrics in running text."""
-    return listing([series(metric).label.lower() for metric in metrics])

@@ -19,7 +19,7 @@ from reports.pages.facts import Facts, Row
 from reports.pages.family import Measured
 from reports.pages.matrix import share
 from reports.query import Query
-from reports.words import LABELS, OUTCOMES, readable
+from reports.words import EVALUATED, LABELS, OUTCOMES, readable
 
 ORDER = ("across", "family", "model")
 """Levels in the order in which tables show them; runs have a table of their own."""
@@ -148,12 +148,19 @@ class Choices:
 
 
 def specifications(verdicts: Sequence[Row], rows: Sequence[Row]) -> Choices | None:
-    """The claim's own choice first, then each single other one; None where none was evaluated. Runs are left out."""
+    """The claim's own choice first, then each single other one; None where none was evaluated.
+
+    Runs are left out, and so are subjects on which no choice gives a verdict; the others stand as in `verdicts`.
+    """
     above = [row for row in rows if row["level"] != "run"]
     if not above:
         return None
-    subjects = sorted({(row["level"], row["subject"]) for row in above}, key=lambda s: (ORDER.index(s[0]), s[1]))
-    own = {(v["level"], v["subject"]): v for v in verdicts}
+    own = {(v["level"], v["subject"]): v for v in verdicts if v["level"] != "run"}
+    spoken = {(row["level"], row["subject"]) for row in [*above, *own.values()] if row["verdict"] in EVALUATED}
+    subjects = sorted((subject for subject in own if subject in spoken), key=lambda s: ORDER.index(s[0]))
+    if not subjects:
+        return None
+    above = [row for row in above if (row["level"], row["subject"]) in spoken]
     singles: dict[str, dict[tuple[str, str], Row]] = {}
     combined: dict[tuple[str, str], Counter[str]] = {subject: Counter() for subject in subjects}
     for row in above:

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from reports.charts import forest, sizes, trajectories
+from reports.charts import forest, overlays, sizes, trajectories
 from reports.charts.figure import Figure, Panel
 from reports.pages.facts import Row
 from reports.pages.family import Measured
@@ -69,7 +69,7 @@ def run_lines(estimand: Estimand) -> list[float]:
 
 
 def subject_lines(estimand: Estimand) -> list[float]:
-    """The same for estimates of models and families."""
+    """The same among estimates of models, for trends of families."""
     kind = estimand.get("kind")
     if kind == "similarity":
         return [float(estimand["share"])] if "share" in estimand else []
@@ -133,7 +133,8 @@ def _estimates(
         ]
         if above:
             drawn = True
-            lines = subject_lines(estimand)
+            judged = "family" if estimand.get("kind") == "trend" else "model"
+            lines = subject_lines(estimand) if level == judged else []
             yield forest.figure(f"{level}-estimates", f"Estimate of each {noun}", above, queries[0], noun, lines)
     if not drawn:
         yield forest.figure("run-estimates", "Estimates", [], queries[0], "run, model or family", [])
@@ -148,7 +149,7 @@ def _development(estimand: Estimand, numbers: Mapping[str, Measured]) -> Figure:
     for measured in numbers.values():
         rows = measured.best.filter(pl.col("metric_id").is_in(metrics))
         for model, part in trajectories.by_model(rows):
-            drawn = trajectories.together(part, metrics, LINES_PER_PANEL)
+            drawn = overlays.together(part, metrics, LINES_PER_PANEL)
             if drawn is not None:
                 panels.append(Panel(model, drawn))
                 seen |= dict.fromkeys(part["metric_id"].to_list())
@@ -157,7 +158,7 @@ def _development(estimand: Estimand, numbers: Mapping[str, Measured]) -> Figure:
         named = listing([readable(metric).lower() for metric in wanted]) or "its metric"
         return Figure("development", "Over training", f"No head's {named} was measured at two steps or more.", query)
     caption = (
-        f"Best head by training step: {trajectories.named(list(seen))}. One line a training run, at most "
+        f"Best head by training step: {overlays.named(list(seen))}. One line a training run, at most "
         f"{LINES_PER_PANEL} a panel; one panel a model. The families' pages say when each passes its threshold."
     )
-    return Figure("development", "Over training", caption, query, tuple(panels), trajectories.legend(list(seen)))
+    return Figure("development", "Over training", caption, query, tuple(panels), overlays.legend(list(seen)))

@@ -6,18 +6,20 @@ Here: what stands on the page. Not here: how it is drawn (charts/), how it looks
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from reports.charts import head_maps, repeats, trajectories
+from reports.charts import head_maps, overlays, repeats, trajectories
 from reports.charts.theme import series
 from reports.html import Page, family_path
 from reports.pages.facts import Facts, Row
+from reports.pages.matrix import Cell, cells
 from reports.query import Query
-from reports.words import LABELS, NONE, PROPERTIES, compact, number
+from reports.words import EVALUATED, LABELS, NONE, PROPERTIES, compact, number
 
 DESIGN = tuple(PROPERTIES)[: list(PROPERTIES).index("training_tokens")]
 """Those that are read from configuration and weights unless a family file states them."""
@@ -68,6 +70,8 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, family: Row, numbers:
     name = family["family_id"]
     models = facts.models_of(name)
     profile = head_maps.profile_figure(numbers.profile, name)
+    together = overlays.recall_figure(numbers.best, numbers.behaviour, name)
+    standings = claim_standings(facts, name)
     return Page(
         path=family_path(name),
         template="family.html",
@@ -75,16 +79,17 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, family: Row, numbers:
         values={
             "family": family,
             "models": models,
-            "verdicts": [v for v in facts.verdicts if v["family_id"] == name and v["level"] in ("family", "model")],
-            "statements": {claim["claim_id"]: claim["statement"] for claim in facts.claims},
+            "decided": [row for row in standings if row.spoken],
+            "undecided": [row for row in standings if not row.spoken],
+            "tally": Counter(row.cell.verdicts[0]["verdict"] for row in standings if row.spoken).most_common(),
             "sentence": repeats.final_sentence(numbers.behaviour),
             "drift": trajectories.drift(numbers.best, numbers.behaviour, family["role"]),
-            "development": trajectories.figures(numbers.best, name),
+            "development": [*([together] if together else []), *trajectories.figures(numbers.best, name)],
             "behaviour": repeats.figures(numbers.behaviour, name),
             "maps": head_maps.figures(numbers.final, name),
             "profile": profile,
             "tops": top_heads(numbers.final),
-            "properties": properties(models),
+            "design": design(models),
             "probing": probing_query(name).rows(catalog),
             "probing_query": probing_query(name),
             "sources": {source["source_id"]: source for source in facts.sources},
@@ -93,15 +98,52 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, family: Row, numbers:
     )
 
 
-def properties(models: list[Row]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Rows of the design table: the property, and per model its value and where it was stated ('' where read here)."""
+@dataclass(frozen=True)
+class Standing:
+    """How a claim stands on a family: the verdicts of the highest level decided, and those of its models below."""
+
+    claim: Row
+    cell: Cell
+    models: list[Row]
+
+    @property
+    def spoken(self) -> bool:
+        """Whether some verdict says something about the evidence."""
+        return any(verdict["verdict"] in EVALUATED for verdict in [*self.cell.verdicts, *self.models])
+
+
+def claim_standings(facts: Facts, family: str) -> list[Standing]:
+    """A row per claim that has a verdict on the family or its models."""
+    own = [verdict for verdict in facts.verdicts if verdict["family_id"] == family and verdict["level"] != "run"]
+    found = cells(own)
+    rows = []
+    for claim in facts.claims:
+        cell = found.get((claim["claim_id"], family))
+        if cell:
+            models = [v for v in own if v["claim_id"] == claim["claim_id"] and v["level"] == "model"]
+            rows.append(Standing(claim, cell, models if cell.level == "family" else []))
+    return rows
+
+
+@dataclass(frozen=True)
+class Design:
+    """The design table: per property its label and, per model, the value and its source's number (0: read here)."""
+
+    rows: list[tuple[str, list[tuple[str, int]]]]
+    sources: list[str]
+
+
+def design(models: list[Row]) -> Design:
+    """What is known of the models' design, each stated value with its source as a footnote."""
     stated = [_stated(model) for model in models]
+    sources: dict[str, int] = {}
     rows = []
     for key, label in PROPERTIES.items():
-        cells = [(_written(key, model[key]), facts.get(key, "")) for model, facts in zip(models, stated, strict=True)]
         if any(model[key] is not None for model in models):
-            rows.append((label, cells))
-    return rows
+            found = [s.get(key, "") if m[key] is not None else "" for m, s in zip(models, stated, strict=True)]
+            numbers = [sources.setdefault(source, len(sources) + 1) if source else 0 for source in found]
+            rows.append((label, [(_written(key, m[key]), n) for m, n in zip(models, numbers, strict=True)]))
+    return Design(rows, list(sources))
 
 
 def _stated(model: Row) -> dict[str, str]:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import groupby
 
 import polars as pl
 
-from reports.charts import trajectories
+from reports.charts import overlays, trajectories
 from reports.charts.figure import Figure, Panel
 from reports.html import Page
-from reports.pages.facts import Facts
+from reports.pages.facts import Facts, Row
 from reports.pages.family import Measured
 from reports.pages.matrix import VERDICTS, cells
-from reports.words import LABELS, LINES_PER_PANEL, count, listing
+from reports.words import EVALUATED, LABELS, LINES_PER_PANEL, count, listing
 
 GLANCE = ("induction", "prefix_matching", "previous_token", "previous_token_all")
 
@@ -35,6 +36,7 @@ def page(facts: Facts, numbers: Mapping[str, Measured]) -> Page:
             "groups": [(role, list(rows)) for role, rows in groupby(facts.families, key=lambda row: row["role"])],
             "cells": cells(facts.verdicts),
             "summary": summary(facts),
+            "standouts": standouts(facts),
             "counts": facts.counts,
             "n_claims": len(facts.claims),
             "n_models": len(facts.models),
@@ -45,18 +47,37 @@ def page(facts: Facts, numbers: Mapping[str, Measured]) -> Page:
     )
 
 
+@dataclass(frozen=True)
+class Standout:
+    """What the claims come to in one natural family: how many of each verdict, and those that do not simply hold."""
+
+    family: str
+    counts: str
+    against: list[tuple[str, Row]]
+
+
+def standouts(facts: Facts) -> list[Standout]:
+    """Natural families with a verdict of their own, and the claims that fail or are mixed there."""
+    statements = {claim["claim_id"]: claim for claim in facts.claims}
+    found = []
+    for family in facts.families:
+        own = [v for v in facts.verdicts if v["level"] == "family" and v["subject"] == family["family_id"]]
+        words = Counter(verdict["verdict"] for verdict in own if verdict["verdict"] in EVALUATED)
+        if words and family["role"] == "natural":
+            counts = listing([f"{words[word]} {LABELS[word]}" for word in EVALUATED if words[word]])
+            against = [(v["verdict"], statements[v["claim_id"]]) for v in own if v["verdict"] in ("fails", "mixed")]
+            found.append(Standout(family["family_id"], counts, against))
+    return found
+
+
 def summary(facts: Facts) -> str:
-    """How the claims stand across families, in a sentence or two."""
+    """How the claims stand across families, in a sentence."""
     across = Counter(verdict["verdict"] for verdict in facts.verdicts if verdict["level"] == "across")
-    if not across:
-        return "No claim was decided across families yet."
-    said = [f"{n} {LABELS[verdict]}" for verdict, n in sorted(across.items(), key=lambda item: (-item[1], item[0]))]
+    spoken = listing([f"{across[word]} {LABELS[word]}" for word in EVALUATED if across[word]])
+    if spoken:
+        return f"Across families: {spoken}."
     natural = sum(family["role"] == "natural" for family in facts.families)
-    text = f"Across families: {listing(said)}."
-    if natural < 5:
-        text += f" A verdict across needs five natural families, here {'is' if natural == 1 else 'are'} {natural}: "
-        text += "read along the rows."
-    return text
+    return f"No claim is decided across families yet: that needs five natural families, and here are {natural}."
 
 
 def glance(facts: Facts, numbers: Mapping[str, Measured]) -> Figure:
@@ -66,7 +87,7 @@ def glance(facts: Facts, numbers: Mapping[str, Measured]) -> Figure:
     for family in facts.families:
         best = numbers[family["family_id"]].best.filter(pl.col("metric_id").is_in(GLANCE))
         for model, rows in trajectories.by_model(best):
-            drawn = trajectories.together(rows, GLANCE, LINES_PER_PANEL)
+            drawn = overlays.together(rows, GLANCE, LINES_PER_PANEL)
             if drawn is not None:
                 panels.append(Panel(model, drawn))
                 seen += [
@@ -79,7 +100,7 @@ def glance(facts: Facts, numbers: Mapping[str, Measured]) -> Figure:
         )
     metrics = [metric for metric in GLANCE if metric in seen]
     caption = (
-        f"The best head of each training run by training step ({trajectories.named(metrics)}): "
+        f"The best head of each training run by training step ({overlays.named(metrics)}): "
         f"{count(len(panels), 'model')}, a line a run. Step axes differ between panels, since the runs do."
     )
-    return Figure("glance", "", caption, trajectories.query(first), tuple(panels), trajectories.legend(metrics))
+    return Figure("glance", "", caption, trajectories.query(first), tuple(panels), overlays.legend(metrics))

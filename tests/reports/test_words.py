@@ -34,6 +34,8 @@ def test_ranges():
     assert words.interval(None, 0.2) == "below 0.2"
     assert words.interval(None, None) == ""
     assert words.span(0.9001, 0.9002) == "0.9"
+    assert words.span(0.1, 0.2) == f"0.1{words.NONE}0.2"
+    assert words.span(-0.1, 0.2) == f"{words.MINUS}0.1 to 0.2"
 
 
 def test_counts_and_lists():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from reports.charts import forest, head_maps, repeats, sizes
+from reports.charts import forest, head_maps, overlays, repeats, sizes, trajectories
 from reports.charts.theme import bottom, filled, spec, step_axis, table, top
 from reports.query import Query
+from reports.words import NONE
 
 NO_QUERY = Query("SELECT 1")
 
@@ -40,7 +41,7 @@ def test_maps_of_many_runs_keep_to_their_budget(catalog, monkeypatch):
 def test_the_offset_profile_says_where_the_attention_lies(catalog):
     figure = head_maps.profile_figure(head_maps.profile_query("calibration-neox").frame(catalog), "calibration-neox")
 
-    assert "(offset 0) in 6 of 6 runs." in figure.caption
+    assert "in 6 of 6 runs: offset 0, the target itself, in 6." in figure.caption
 
 
 def test_the_offset_profile_names_a_model_that_is_one_position_off():
@@ -51,7 +52,7 @@ def test_the_offset_profile_names_a_model_that_is_one_position_off():
 
     figure = head_maps.profile_figure(pl.DataFrame(rows), "f")
 
-    assert "(offset 0) in 0 of 1 run; at offset -1 in 1." in figure.caption
+    assert "in 1 of 1 run: offset -1 in 1." in figure.caption
 
 
 def test_recall_is_said_beside_its_null(catalog):
@@ -83,10 +84,26 @@ def test_a_forest_counts_its_verdicts_and_says_what_is_missing():
 
     figure = forest.figure("x", "X", rows, NO_QUERY, "training run", [0.3])
 
-    assert "2 training runs, estimates from 0.2 to 0.9: 1 holds and 1 fails." in figure.caption
+    assert f"2 training runs, estimates 0.2{NONE}0.9: 1 holds and 1 fails." in figure.caption
     assert "1 more has no estimate" in figure.caption
     assert [point["row"] for point in rows_of(figure, "points")] == ["seed1", "seed2"]
     assert rows_of(figure, "lines") == [{"x": 0.3}]
+
+
+def test_an_interval_on_too_few_units_does_not_squeeze_the_others():
+    wide = {**estimate("b", 0.5, "insufficient"), "ci_low": -40.0, "ci_high": 41.0}
+
+    figure = forest.figure("x", "X", [estimate("a", 0.9, "holds"), wide], NO_QUERY, "model")
+
+    assert max(point["high"] for point in rows_of(figure, "points")) < 1.2
+    assert "1 interval on too few units reaches beyond the axis." in figure.caption
+
+
+def test_estimates_without_a_verdict_of_their_own_get_none():
+    figure = forest.figure("x", "X", [{**estimate("a", 3.0, ""), "verdict": None}], NO_QUERY, "training run")
+
+    assert [point["verdict"] for point in rows_of(figure, "points")] == ["undecided"]
+    assert figure.legend == ()
 
 
 def test_a_forest_of_many_runs_has_a_row_a_model():
@@ -102,6 +119,34 @@ def test_a_forest_without_estimates_is_a_sentence():
 
     assert not figure.panels
     assert figure.caption == "No training run has an estimate of its own to show."
+
+
+def beside(catalog, family: str):
+    best, behaviour = trajectories.query(family).frame(catalog), repeats.query(family).frame(catalog)
+    return overlays.recall_figure(best, behaviour, family)
+
+
+def test_recall_comes_with_the_induction_heads(catalog):
+    figure = beside(catalog, "calibration-neox")
+
+    assert "In 6 of 6 runs the best head's score and recall both rise." in figure.caption
+    assert "or at neighbouring ones in 6 of these, between steps" in figure.caption
+    assert {point["metric"] for point in rows_of(figure, "points")} == {
+        "Prefix matching minus placebo",
+        "Recall on repeats",
+    }
+
+
+def test_where_nothing_rises_the_caption_says_so(catalog):
+    assert (
+        "In none of 6 runs do both rise: the best head stays at or below"
+        in beside(catalog, "control-one-layer").caption
+    )
+
+
+def test_without_both_there_is_no_such_figure(catalog):
+    assert beside(catalog, "pythia") is None
+    assert beside(catalog, "smollm2") is None
 
 
 def run(model: str, size: int, value: float) -> dict[str, object]:

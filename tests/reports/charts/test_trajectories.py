@@ -7,6 +7,7 @@ import pytest
 
 from reports.charts import trajectories
 from reports.charts.trajectories import Line
+from reports.words import NONE
 
 STEPS = [0, 100, 200, 300, 400]
 
@@ -40,7 +41,7 @@ def test_the_rise_is_timed_between_its_lower_and_upper_tenth():
 def test_the_caption_tells_start_end_and_onset():
     text = trajectories.caption(frame({"a": [0.1, 0.1, 0.2, 0.8, 0.9], "b": [0.1, 0.2, 0.8, 0.9, 0.92]}))
 
-    assert "Best head of 2 training runs: from 0.1 at the first checkpoint to 0.9 to 0.92 at the last." in text
+    assert f"Best head of 2 training runs: from 0.1 at the first checkpoint to 0.9{NONE}0.92 at the last." in text
     assert "All 2 pass 0.3 above chance, between steps 100 and 300" in text
 
 
@@ -69,7 +70,9 @@ def test_drift_without_reward_is_named_with_its_numbers():
     text = trajectories.drift(frame(RISING), behaviour(0.1, 0.01), "control")
 
     assert text.startswith("Drift without reward")
-    assert "goes from 0.05 to 0.2 to 0.3 in 2 runs" in text
+    assert "in 2 of 2 runs the best head's previous-token score rises by more than 0.1, up to 0.3" in text
+    assert f"it ends at 0.2{NONE}0.3" in text
+    assert "recall ends at 0.1 at most, where guessing from the context gives 0.157" in text
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def titles(page) -> list[str]:
 
 def test_figures_follow_the_kind_of_claim(pages):
     assert titles(pages["claims/larger-earlier-previous-token.html"])[0] == "Onset, log10 steps, by parameters"
-    assert titles(pages["claims/prefix-matching-heads-exist.html"])[0] == "Estimate of each training run"
+    assert titles(pages["claims/prefix-matching-heads-exist.html"])[0] == "Estimate of each training run, excess"
     assert "Over training" in titles(pages["claims/previous-token-before-induction.html"])
     assert "Over training" not in titles(pages["claims/prefix-matching-heads-exist.html"])
 

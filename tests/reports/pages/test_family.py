@@ -11,12 +11,14 @@ from reports.pages.facts import MODELS
 def test_stated_properties_show_their_source(catalog):
     model = {row["model_id"]: row for row in MODELS.rows(catalog)}["pythia-14m"]
 
-    table = dict(family.properties([model]))
+    found = family.design([model])
 
-    assert table["Parameters"] == [("14.1M", "https://example.org/card")]
-    assert table["Layers"] == [("6", "https://example.org/card")]
-    assert table["Architecture"] == [("gpt_neox", "the paper")]
-    assert table["Tied embeddings"] == [("no", "the paper")]
+    table = dict(found.rows)
+    assert found.sources == ["https://example.org/card", "the paper"]
+    assert table["Parameters"] == [("14.1M", 1)]
+    assert table["Layers"] == [("6", 1)]
+    assert table["Architecture"] == [("gpt_neox", 2)]
+    assert table["Tied embeddings"] == [("no", 2)]
     assert "Width" not in table
 
 
@@ -26,7 +28,7 @@ def test_other_design_covers_only_what_a_configuration_would_say(catalog):
         "licence": "Apache-2.0",
     }
 
-    assert dict(family.properties([model]))["Licence"] == [("Apache-2.0", "")]
+    assert dict(family.design([model]).rows)["Licence"] == [("Apache-2.0", 0)]
 
 
 def test_a_single_run_lists_several_heads_and_more_runs_one_each(catalog):

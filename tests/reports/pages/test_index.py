@@ -1,0 +1,50 @@
+"""The first page: what it says above the matrix."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reports.pages import facts, index
+
+
+@pytest.fixture(scope="module")
+def found(catalog) -> facts.Facts:
+    return facts.read(catalog)
+
+
+def test_natural_families_are_told_with_the_claims_that_do_not_hold(found):
+    pythia, smollm2 = index.standouts(found)
+
+    assert pythia.family == "pythia"
+    assert pythia.counts == "1 fails, 1 mixed and 1 inconclusive"
+    assert [(verdict, claim["claim_id"]) for verdict, claim in pythia.against] == [
+        ("mixed", "no-induction-in-one-layer"),
+        ("fails", "prefix-matching-heads-exist"),
+    ]
+    assert smollm2.family == "smollm2"
+
+
+def test_calibration_families_are_never_told_as_evidence(found):
+    assert {standout.family for standout in index.standouts(found)} == {"pythia", "smollm2"}
+
+
+def test_without_verdicts_across_the_summary_says_what_is_lacking(found):
+    insufficient = [{**verdict, "verdict": "insufficient"} for verdict in found.verdicts]
+
+    assert index.summary(replace(found, verdicts=insufficient)).endswith("needs five natural families, and here are 2.")
+    assert index.summary(found).startswith("Across families: 1 ")
+
+
+def test_the_glance_has_a_panel_a_model_that_developed(pages):
+    charts = [e.attributes["aria-label"] for e in pages["index.html"].with_attribute("data-chart")]
+
+    assert [label.split(", ")[1].split(":")[0] for label in charts] == [
+        "pythia-14m",
+        "pythia-70m",
+        "pythia-160m",
+        "calibration-neox-2l",
+        "control-no-repeats-2l",
+        "control-one-layer-1l",
+    ]
