@@ -15,11 +15,11 @@ from typing import Any
 
 import duckdb
 
+from assets.claims.evidence import Evidence
 from assets.claims.gates import Faults, instrument_faults
 from assets.claims.judging import Judged, Judging
 from assets.claims.outcomes import RunOutcome, Verdict
-from assets.claims.readings import Evidence
-from assets.claims.robustness import flips_by_choice, flips_without, robustness, told_of_thresholds
+from assets.claims.robustness import EXAMINED, flips_by_choice, flips_without, robustness, told_of_thresholds
 from assets.claims.schema import Claim, claim_row
 from assets.claims.subjects import CHECKPOINTS_OF_RUNS, Subjects, read_subjects
 from assets.study import digest
@@ -58,7 +58,9 @@ def decide(connection: duckdb.DuckDBPyConnection, claims: Sequence[Claim], evalu
         evaluation_id: that the rows will carry.
     """
     subjects = read_subjects(connection)
-    rows = connection.sql(f"SELECT {COLUMNS} FROM evidence WHERE metric_id IN $1", params=[_metrics(claims)]).pl()
+    rows = connection.sql(
+        f"SELECT {COLUMNS} FROM evidence WHERE list_contains($1, metric_id)", params=[_metrics(claims)]
+    ).pl()
     evidence = Evidence(
         rows,
         adds_bos={name: model["adds_bos"] for name, model in subjects.models.items()},
@@ -110,6 +112,7 @@ def _decide_one(
                 "ci_high": _plain(other.ruling.high),
             }
             for name, other in specified.items()
+            if judged.ruling.verdict in EXAMINED or other.ruling.verdict in EXAMINED
         )
 
 
@@ -194,7 +197,7 @@ def evidence_digest(connection: duckdb.DuckDBPyConnection, claims: Sequence[Clai
 
     The rows' own hashes are added up inside the database, so their order does not matter and none of them is fetched.
     """
-    read = f"SELECT {DIGEST_COLUMNS} FROM evidence WHERE metric_id IN $1"
+    read = f"SELECT {DIGEST_COLUMNS} FROM evidence WHERE list_contains($1, metric_id)"
     content = {
         "version": DECISION_VERSION,
         "claims": [claim_row(claim)["file_sha256"] for claim in sorted(claims, key=lambda claim: claim.id)],

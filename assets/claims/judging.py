@@ -24,8 +24,8 @@ from scipy import stats
 from assets.claims import gates, pooling
 from assets.claims.estimands.base import Estimand
 from assets.claims.estimands.trend import Trend
+from assets.claims.evidence import Evidence
 from assets.claims.outcomes import DECIDED, Ruling, RunOutcome, Verdict
-from assets.claims.readings import Evidence
 from assets.claims.schema import Claim
 from assets.claims.subjects import Subjects
 from assets.claims.verdicts import counted, family_rule, number, vote, votes_rule

@@ -1,26 +1,18 @@
 """What a claim reads: which metric, of which variant, reduced how, as one number per training run.
 
-A `Reading` is the part of a claim file that says so; `Evidence` holds the rows of the catalog's view `evidence` and
-answers readings. Each run is read by the first metric, in the claim's order of preference, that it was measured with;
-two variants are never pooled.
+A `Reading` is the part of a claim file that says so; an `Estimate` is what it gives for one run.
 
-Here: from rows to one number per run, with its interval over token sequences. Not here: the formulas for trajectories
-(summaries.py), what follows from the numbers (estimands/, verdicts.py).
+Here: the two, and the quantities of a run's trajectory. Not here: the rows and which variant is read (evidence.py), the
+formulas for trajectories (summaries.py), what follows from the numbers (estimands/, verdicts.py).
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Literal
 
-import numpy as np
-import polars as pl
 from pydantic import Field, model_validator
-from scipy import stats
 
 from assets.claims import summaries
 from assets.claims.summaries import Trajectory
@@ -159,256 +151,9 @@ class Estimate:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Variant:
-    """A metric variant that the evidence holds."""
-
-    variant_id: str
-    metric_id: str
-    parameters: Mapping[str, Any]
-
-
-class Evidence:
-    """The rows that claims read, and the readings made of them so far (each is made once).
-
-    Args:
-        rows: of the view `evidence`, of the metrics that the claims name.
-        adds_bos: by model_id, whether its tokenizer puts a BOS token in front: such a model is read with it.
-        n_layers: by model_id.
-    """
-
-    def __init__(
-        self, rows: pl.DataFrame, adds_bos: Mapping[str, bool | None], n_layers: Mapping[str, int | None]
-    ) -> None:
-        found = rows.select("variant_id", "metric_id", "parameters").unique().sort("variant_id")
-        self.variants = [Variant(v, m, json.loads(p or "{}")) for v, m, p in found.iter_rows()]
-        self._metric_of = {variant.variant_id: variant.metric_id for variant in self.variants}
-        self._rows = {str(key[0]): part for key, part in rows.partition_by("variant_id", as_dict=True).items()}
-        self._model_of = dict(rows.select("run_id", "model_id").unique().iter_rows())
-        self._adds_bos, self._n_layers = adds_bos, n_layers
-        self._origins = self._find_origins(rows)
-        self._scores: dict[str, dict[str, pl.DataFrame]] = {}
-        self._trajectories: dict[str, dict[str, dict[str, Trajectory]]] = {}
-        self._finals: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
-        self._matching: dict[str, dict[str, list[str]]] = {}
-
-    @staticmethod
-    def _find_origins(rows: pl.DataFrame) -> dict[tuple[str, str], tuple[str, frozenset[str]]]:
-        found = rows.group_by("run_id", "variant_id").agg(
-            pl.col("provenance").unique().sort(), pl.col("source_id").unique()
-        )
-        return {
-            (run, variant): (", ".join(provenance), frozenset(sources))
-            for run, variant, provenance, sources in found.iter_rows()
-        }
-
-    def metric_of(self, variant_id: str) -> str:
-        return self._metric_of[variant_id]
-
-    def provenance(self, run_id: str, variant_id: str | None) -> str | None:
-        """measured, published, or both where checkpoints differ; None without a variant."""
-        return self._origins[run_id, variant_id][0] if variant_id else None
-
-    def sources(self, run_id: str, variant_id: str | None) -> frozenset[str]:
-        """Where the values come from."""
-        return self._origins[run_id, variant_id][1] if variant_id else frozenset()
-
-    # Which variant
-
-    def matching(self, reading: Reading, run_id: str) -> list[str]:
-        """The variants that the reading allows and the run has, the preferred first.
-
-        Order: as the claim names the metrics; then with BOS where the model's tokenizer puts one, else without.
-        """
-        key = reading.scoring.key()
-        if key not in self._matching:
-            self._matching[key] = self._rank(reading)
-        return self._matching[key].get(run_id, [])
-
-    def _rank(self, reading: Reading) -> dict[str, list[str]]:
-        """By run, the variants that the reading allows and the run has, the preferred first."""
-        known = {variant.variant_id: variant for variant in self.variants}
-        ranked: dict[str, list[tuple[int, bool, str]]] = {}
-        for variant_id, frame in self.scores(reading).items():
-            variant = known[variant_id]
-            for run_id in frame["run_id"].unique():
-                bos = bool(self._adds_bos.get(self._model_of[run_id]))
-                unusual = variant.parameters.get("bos", bos) != bos
-                ranked.setdefault(run_id, []).append((reading.metrics.index(variant.metric_id), unusual, variant_id))
-        return {run_id: [variant for *_, variant in sorted(found)] for run_id, found in ranked.items()}
-
-    def shared(self, reading: Reading, run_ids: Iterable[str]) -> str | None:
-        """The variant that most of the runs have, the preferred one among equals: what can be compared between them."""
-        counts: Counter[str] = Counter()
-        ranks: Counter[str] = Counter()
-        for run_id in run_ids:
-            for rank, variant in enumerate(self.matching(reading, run_id)):
-                counts[variant] += 1
-                ranks[variant] += rank
-        ordered = sorted(counts, key=lambda v: (-counts[v], ranks[v] / counts[v], v))
-        return ordered[0] if ordered else None
-
-    def why_missing(self, reading: Reading, run_id: str) -> str:
-        """Why the run has no variant that fits, in words."""
-        named = " or ".join(reading.metrics)
-        plain = reading.model_copy(update={"minus": None})
-        if reading.minus and self.matching(plain, run_id):
-            return f"no measurement of {reading.minus} beside {named}"
-        return f"no measurement of {named}"
-
-    # Scores of heads
-
-    def scores(self, reading: Reading) -> dict[str, pl.DataFrame]:
-        """By variant, one row per checkpoint and head: value on the claim's scale, halves, error, low, high."""
-        key = reading.scoring.key()
-        if key not in self._scores:
-            made = {v.variant_id: self._scored(v, reading) for v in self.variants if self._allows(reading, v)}
-            self._scores[key] = {variant: frame for variant, frame in made.items() if frame.height}
-        return self._scores[key]
-
-    @staticmethod
-    def _allows(reading: Reading, variant: Variant) -> bool:
-        asked = reading.parameters.items()
-        return variant.metric_id in reading.metrics and all(variant.parameters.get(k) == v for k, v in asked)
-
-    def _scored(self, variant: Variant, reading: Reading) -> pl.DataFrame:
-        frame = self._on_scale(variant.variant_id, reading.stratum, reading.scale)
-        if reading.minus:
-            placebo = self._placebo_of(variant, reading.minus)
-            if placebo is None:
-                return frame.clear()
-            other = self._on_scale(placebo, "", reading.scale)
-            at = ["checkpoint_id", "layer", "head"]
-            columns = ["value", "value_a", "value_b", "standard_error", "n"]
-            frame = frame.join(other.select(*at, *columns), on=at, suffix="_minus", nulls_equal=True)
-            frame = frame.with_columns(
-                *(pl.col(name) - pl.col(f"{name}_minus") for name in ("value", "value_a", "value_b")),
-                standard_error=(pl.col("standard_error") ** 2 + pl.col("standard_error_minus") ** 2).sqrt(),
-                n=pl.min_horizontal("n", "n_minus"),
-            ).select(frame.columns)
-        return _with_intervals(frame)
-
-    def _placebo_of(self, variant: Variant, metric_id: str) -> str | None:
-        """The placebo's variant that agrees in every parameter that both have, but for the input."""
-        own = variant.parameters
-        for other in self.variants:
-            common = (own.keys() & other.parameters.keys()) - {"input"}
-            if other.metric_id == metric_id and all(other.parameters[key] == own[key] for key in common):
-                return other.variant_id
-        return None
-
-    def _on_scale(self, variant_id: str, stratum: str, scale: Scale) -> pl.DataFrame:
-        """The rows of a variant with value, halves and standard error on the scale, without what is no number."""
-        chance = pl.col("chance")
-        span = 1 - chance if scale == "excess" else pl.lit(1.0)
-        base = pl.lit(0.0) if scale == "value" else chance
-        return (
-            self._rows[variant_id]
-            .filter(pl.col("stratum") == stratum)
-            .with_columns(
-                *((pl.col(name) - base) / span for name in ("value", "value_a", "value_b")),
-                standard_error=pl.col("standard_error") / span,
-            )
-            .filter(pl.col("value").is_finite())
-        )
-
-    # One number per run
-
-    def trajectories(self, reading: Reading) -> dict[str, dict[str, Trajectory]]:
-        """By variant and run, the summary of the heads over the checkpoints with a known step."""
-        reduced = reading.reducing
-        key = reduced.key()
-        if key not in self._trajectories:
-            reduction: Any = "best_head" if reduced.summary == "single" else reduced.summary
-            self._trajectories[key] = {
-                variant: summaries.trajectories(frame, reduction, column="value", threshold=reduced.past, k=reduced.k)
-                for variant, frame in self.scores(reading).items()
-            }
-        return self._trajectories[key]
-
-    def estimate(self, reading: Reading, run_id: str, variant_id: str | None = None) -> Estimate:
-        """The reading of one run, by its preferred variant or by the one named."""
-        ranked = self.matching(reading, run_id)
-        if not ranked or (variant_id and variant_id not in ranked):
-            other = f"not measured as {variant_id}, which most runs have"
-            return Estimate(None, reason=other if ranked else self.why_missing(reading, run_id))
-        chosen = variant_id or ranked[0]
-        if reading.quantity in FROM_THE_LAST:
-            return self._from_the_last(reading, run_id, chosen)
-        trajectory = self.trajectories(reading)[chosen].get(run_id)
-        if trajectory is None:
-            return Estimate(None, variant_id=chosen, reason="no checkpoint with a known step")
-        return over_training(reading, trajectory, chosen)
-
-    def _from_the_last(self, reading: Reading, run_id: str, variant_id: str) -> Estimate:
-        found = self._final_rows(reading).get((variant_id, run_id))
-        if found is None:
-            return Estimate(None, variant_id=variant_id, reason="the final checkpoint was not measured so")
-        absent = _not_formed(reading, "final", found["value"])
-        if absent:
-            return Estimate(None, variant_id=variant_id, defined=False, reason=absent)
-        if reading.quantity == "final":
-            return Estimate(found["value"], found["low"], found["high"], found["standard_error"], variant_id)
-        if reading.quantity == "top_layer":
-            return Estimate(float(found["layer"]), variant_id=variant_id)
-        n_layers = self._n_layers.get(self._model_of[run_id])
-        if n_layers is None:
-            return Estimate(None, variant_id=variant_id, reason="the model's number of layers is not known")
-        return Estimate(summaries.relative_depth(found["layer"], n_layers), variant_id=variant_id)
-
-    def compared(self, reading: Reading, run_ids: Sequence[str]) -> dict[str, Estimate]:
-        """The reading of runs that are compared with each other: of one variant, over one grid of checkpoints.
-
-        The grid is the one that most runs have; runs with more checkpoints are read at these only, runs that lack one
-        of them are left out, since slopes, peaks and onsets depend on where one looks.
-        """
-        variant = self.shared(reading, run_ids)
-        if variant is None or reading.quantity in FROM_THE_LAST:
-            return {run_id: self.estimate(reading, run_id, variant) for run_id in run_ids}
-        held = self.trajectories(reading)[variant]
-        grids = Counter(tuple(held[run_id].step.tolist()) for run_id in run_ids if run_id in held)
-        grid = max(grids, key=lambda steps: (grids[steps], len(steps), steps), default=())
-        found: dict[str, Estimate] = {}
-        for run_id in run_ids:
-            if run_id not in held:
-                found[run_id] = self.estimate(reading, run_id, variant)
-                continue
-            lacking = sorted(set(grid) - set(held[run_id].step.tolist()))
-            if lacking:
-                reason = f"lacks the checkpoint of step {lacking[0]}, which most runs have"
-                found[run_id] = Estimate(None, variant_id=variant, reason=reason)
-            else:
-                found[run_id] = over_training(reading, at_steps(held[run_id], grid), variant)
-        return found
-
-    def final_heads(self, reading: Reading, run_id: str, variant_id: str) -> pl.DataFrame:
-        """The heads of a run's final checkpoint: layer, head, value, low, high; in the order of layer and head.
-
-        With split: halves, the value is that of the half on which heads are chosen.
-        """
-        chosen_by = pl.col("value_a" if reading.split == "halves" else "value").alias("value")
-        return (
-            self.scores(reading)[variant_id]
-            .filter((pl.col("run_id") == run_id) & pl.col("is_final") & chosen_by.is_not_null())
-            .select("layer", "head", chosen_by, "low", "high")
-            .sort("layer", "head")
-        )
-
-    def _final_rows(self, reading: Reading) -> dict[tuple[str, str], dict[str, Any]]:
-        """By variant and run, the summary at the final checkpoint: value, low, high, standard_error, layer."""
-        key = reading.model_copy(update={"quantity": "final", "formed_above": None, "since_step": 0}).key()
-        if key not in self._finals:
-            self._finals[key] = {
-                (variant, row["run_id"]): row
-                for variant, frame in self.scores(reading).items()
-                for row in _summarised(frame.filter(pl.col("is_final")), reading).iter_rows(named=True)
-            }
-        return self._finals[key]
-
-
 def over_training(reading: Reading, run: Trajectory, variant_id: str) -> Estimate:
     """A quantity of a run's trajectory; without an interval, since the checkpoints share their sequences."""
-    absent = _not_formed(reading, "peak", float(run.value.max()))
+    absent = not_formed(reading, "peak", float(run.value.max()))
     if absent:
         return Estimate(None, variant_id=variant_id, defined=False, reason=absent)
     quantity = {
@@ -422,7 +167,7 @@ def over_training(reading: Reading, run: Trajectory, variant_id: str) -> Estimat
     return Estimate(quantity.value, variant_id=variant_id, reason=quantity.reason)
 
 
-def _not_formed(reading: Reading, quantity: Name, value: float) -> str:
+def not_formed(reading: Reading, quantity: Name, value: float) -> str:
     """Why there is nothing to speak of in a run; empty where there is."""
     if reading.formed_above is None or value > reading.formed_above:
         return ""
@@ -448,64 +193,3 @@ def top_head_kept(run: Trajectory, since_step: int) -> summaries.Quantity:
         return summaries.Quantity(None, f"no checkpoint between step {since_step} and the final one")
     same = (run.layer[later] == run.layer[-1]) & (run.head[later] == run.head[-1])
     return summaries.Quantity(float(same.all()))
-
-
-def at_steps(run: Trajectory, steps: Sequence[int]) -> Trajectory:
-    """The run at these steps only."""
-    kept = np.isin(run.step, steps)
-    columns = {name: getattr(run, name)[kept] for name in ("step", "tokens", "value", "layer", "head")}
-    return replace(run, **cast(Any, columns))
-
-
-def _with_intervals(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds low and high: value +- t(n-1) standard errors, null without a standard error."""
-    half = pl.col("standard_error") * _reaches(frame, pl.col("n"))
-    return frame.with_columns(low=pl.col("value") - half, high=pl.col("value") + half)
-
-
-def _reaches(frame: pl.DataFrame, sequences: pl.Expr) -> pl.Expr:
-    """The t(n-1) quantile of a 95 % interval, for the numbers of sequences that occur in the frame."""
-    found = frame.select(sequences.alias("n"))["n"].drop_nulls().unique().to_list()
-    quantiles = {n: float(stats.t.ppf(0.975, n - 1)) if n > 1 else None for n in found}
-    return sequences.replace_strict(quantiles, default=None, return_dtype=pl.Float64)
-
-
-def _summarised(heads: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-    """One row per run. The best head's interval runs from the greatest lower to the greatest upper end of any head.
-
-    So "some head is above" needs one head clearly above, and "no head is above" needs every head clearly below.
-    """
-    best = pl.col("value").arg_max()
-    known = pl.col("low").is_not_null().all()
-    if reading.summary in ("best_head", "single") and reading.split == "whole":
-        return heads.group_by("run_id").agg(
-            pl.col("value").max(),
-            pl.when(known).then(pl.col("low").max()).alias("low"),
-            pl.when(known).then(pl.col("high").max()).alias("high"),
-            pl.col("standard_error").get(best),
-            pl.col("layer").get(best),
-        )
-    if reading.split == "halves":
-        chosen = pl.col("value_a").arg_max()
-        half_error = pl.col("standard_error") * math.sqrt(2)
-        reach = _reaches(heads, pl.col("n") // 2)
-        return (
-            heads.filter(pl.col("value_a").is_not_null() & pl.col("value_b").is_not_null())
-            .with_columns(
-                standard_error=half_error,
-                low=pl.col("value_b") - half_error * reach,
-                high=pl.col("value_b") + half_error * reach,
-            )
-            .group_by("run_id")
-            .agg(
-                pl.col("value_b").get(chosen).alias("value"),
-                pl.col("low", "high", "standard_error", "layer").get(chosen),
-            )
-        )
-    reduced = {
-        "top_k_mean": pl.col("value").top_k(reading.k).mean(),
-        "sum_excess": pl.col("value").clip(lower_bound=0).sum(),
-        "count_above": (pl.col("value") > reading.past).sum().cast(pl.Float64),
-    }[reading.summary]
-    nothing = [pl.lit(None, pl.Float64).alias(name) for name in ("low", "high", "standard_error", "layer")]
-    return heads.group_by("run_id").agg(reduced.alias("value"), *nothing)

@@ -25,6 +25,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from catalog.errors import UserError
@@ -158,6 +159,7 @@ class Joined:
 Predicate = Always | Comparison | Not | Joined
 
 
+@cache
 def parse(text: str, where: str = "") -> Predicate:
     """The predicate that a text writes.
 

@@ -20,9 +20,10 @@ from pydantic import Field, model_validator
 
 from assets.claims import pooling
 from assets.claims.estimands.base import Estimand, taken
+from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
 from assets.claims.pooling import Interval
-from assets.claims.readings import Estimate, Evidence, Reading
+from assets.claims.readings import Estimate, Reading
 from assets.claims.verdicts import by_interval, counted, equivalence_rule, not_excluded
 
 UNITS = {"layer": "chance-corrected agreement", "head": "chance-corrected agreement", "index": "correlation"}

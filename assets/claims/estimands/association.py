@@ -14,9 +14,10 @@ from scipy import stats
 
 from assets.claims import pooling
 from assets.claims.estimands.base import Estimand, taken
+from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
 from assets.claims.pooling import Interval
-from assets.claims.readings import Evidence, Reading
+from assets.claims.readings import Reading
 from assets.claims.verdicts import by_interval, counted
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
-from assets.claims.readings import Estimate, Evidence, Reading
+from assets.claims.readings import Estimate, Reading
 from assets.study import Strict
 
 

@@ -17,8 +17,9 @@ from pydantic import model_validator
 
 from assets.claims import pooling
 from assets.claims.estimands.base import Estimand, taken
+from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
-from assets.claims.readings import Estimate, Evidence, Reading
+from assets.claims.readings import Estimate, Reading
 from assets.claims.verdicts import Direction, counted, equivalence_rule, in_every, mean_rule, number, side
 
 

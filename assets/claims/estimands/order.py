@@ -12,8 +12,9 @@ from pydantic import model_validator
 
 from assets.claims.estimands.base import Estimand
 from assets.claims.estimands.level import every_run
+from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
-from assets.claims.readings import Evidence, Reading
+from assets.claims.readings import Reading
 from assets.claims.summaries import OnsetInterval, onset_interval, precedes
 
 

@@ -16,8 +16,9 @@ from pydantic import Field, model_validator
 
 from assets.claims import pooling
 from assets.claims.estimands.base import Estimand
+from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
-from assets.claims.readings import Evidence, Reading
+from assets.claims.readings import Reading
 from assets.claims.summaries import Trajectory, largest_gap, similarity
 from assets.claims.verdicts import by_interval, counted, not_excluded, number
 

@@ -14,8 +14,9 @@ from pydantic import field_validator
 
 from assets.claims import pooling, trends
 from assets.claims.estimands.base import Estimand, taken
+from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
-from assets.claims.readings import Evidence, Reading
+from assets.claims.readings import Reading
 from assets.claims.reference import NUMBER, PROPERTIES
 from assets.claims.trends import Group
 from assets.claims.verdicts import equivalence_rule, number

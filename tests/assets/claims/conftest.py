@@ -59,7 +59,7 @@ SCHEMA = (Path(catalog.__file__).parent / "schema.sql").read_text(encoding="utf-
 
 
 class World:
-    """Families, models, runs and evidence, put together by hand; chance is 0, so that value and excess are one."""
+    """Families, models, runs and evidence, put together by hand; where chance is 0, value and excess are one."""
 
     def __init__(self) -> None:
         self.families: list[dict[str, Any]] = []
@@ -91,7 +91,8 @@ class World:
         step: int | None = None,
         final: bool = True,
         error: float | None = 0.001,
-        halves: tuple[float, float] | None = None,
+        halves: tuple[float, float] | Mapping[tuple[int, int], tuple[float, float]] | None = None,
+        chance: float = 0.0,
         source: str = "moving-target",
         **changed: Any,
     ) -> World:
@@ -101,7 +102,7 @@ class World:
         parameters = {**VARIANTS[metric_id], **changed}
         values = heads if isinstance(heads, Mapping) else {(None, None): heads}
         for (layer, head), value in values.items():
-            a, b = halves or (value, value)
+            a, b = (halves[layer, head] if isinstance(halves, Mapping) else halves) or (value, value)
             self.rows.append(
                 {
                     "checkpoint_id": f"{run_id}@{step}",
@@ -121,8 +122,8 @@ class World:
                     "value": value,
                     "value_a": a,
                     "value_b": b,
-                    "chance": 0.0,
-                    "excess": value,
+                    "chance": chance,
+                    "excess": (value - chance) / (1 - chance),
                     "standard_error": error,
                     "n": 32,
                     "probe_run_id": "p",

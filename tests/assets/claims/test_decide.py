@@ -461,3 +461,20 @@ def test_the_digest_changes_with_what_is_read_and_with_nothing_else(world: World
     with world.catalog() as connection:
         changed = "UPDATE evidence SET value = value + 1e-9 WHERE run_id = 'm-seed0' AND metric_id = 'prefix_matching'"
         assert digest(connection, changed) != first
+
+
+@pytest.mark.parametrize("claims", [[], ["prefix-matching-heads-exist", "larger-higher-previous-token"]])
+def test_an_empty_catalog_and_no_claims_are_no_faults(world: World, library: Library, claims: list[str]) -> None:
+    decided = world.decide(*(library.claim(name) for name in claims))
+
+    assert [row["verdict"] for row in decided.decisions.verdicts] == ["insufficient"] * len(claims)
+    with world.catalog() as connection:
+        assert evidence_digest(connection, [library.claim(name) for name in claims])
+
+
+def test_choices_are_listed_only_where_there_is_something_to_decide(world: World, library: Library) -> None:
+    world.model("m").run("r", "m")
+
+    decided = world.decide(library.claim("prefix-matching-heads-exist"))
+
+    assert decided.decisions.specifications == []
