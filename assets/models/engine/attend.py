@@ -78,13 +78,13 @@ def recording(recorder: Recorder) -> Iterator[None]:
 def switched(model: PreTrainedModel, implementation: str) -> Iterator[bool]:
     """Whether the model attends by this implementation within; its own is restored afterwards."""
     previous, verbosity = model.config._attn_implementation, logging.get_verbosity()
-    logging.set_verbosity_error()
+    logging.set_verbosity_error()  # it warns where it cannot switch, which is what is asked here
+    model.set_attn_implementation(implementation)
+    logging.set_verbosity(verbosity)
     try:
-        model.set_attn_implementation(implementation)
         yield model.config._attn_implementation == implementation
     finally:
         model.set_attn_implementation(previous)
-        logging.set_verbosity(verbosity)
 
 
 def attend(
