@@ -49,27 +49,37 @@ ORDER BY n_params NULLS LAST, model_id, metric_id, variant_id, run_id, layer, he
 def figures(frame: pl.DataFrame, family: str) -> list[Figure]:
     """One figure a model: maps of the first metrics of MAPPED that were measured, one training run at a time."""
     models = by_model(frame)
-    return [_figure(model, part, family, CELLS // len(models)) for model, part in models]
+    cells = sum(_mapped(part).height for _, part in models)
+    return [_figure(model, part, family, min(1.0, CELLS / max(1, cells))) for model, part in models]
 
 
-def _figure(model: str, frame: pl.DataFrame, family: str, cells: int) -> Figure:
-    metrics = [metric for metric in MAPPED if metric in frame["metric_id"].to_list()][:MAPS]
-    if not metrics:
+def _mapped(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the metrics that get a map: the first of MAPPED that were measured, one variant each."""
+    measured = frame["metric_id"].unique().to_list()
+    metrics = [metric for metric in MAPPED if metric in measured][:MAPS]
+    chosen = [_first_variant(frame.filter(pl.col("metric_id") == metric)) for metric in metrics]
+    return pl.concat(chosen) if chosen else frame.clear()
+
+
+def _figure(model: str, frame: pl.DataFrame, family: str, share: float) -> Figure:
+    """The maps of a model, with so large a share of its runs to choose from."""
+    mapped = _mapped(frame)
+    if mapped.is_empty():
         sentence = f"No map: none of {', '.join(series(m).label.lower() for m in MAPPED)} was measured per head here."
         return Figure(f"heads-{model}", model, sentence, query(family))
-    maps = {metric: _first_variant(frame.filter(pl.col("metric_id") == metric)) for metric in metrics}
-    runs = maps[metrics[0]]["run_id"].unique(maintain_order=True).to_list()
-    per_run = sum(rows.height for rows in maps.values()) // len(runs)
-    kept = runs[: max(1, cells // max(1, per_run))]
-    narrow = all(head < NARROW for head in frame["head"])
-    panels = tuple(Panel(series(metric).label, _map(rows, kept), narrow) for metric, rows in maps.items())
+    runs = mapped["run_id"].unique(maintain_order=True).to_list()
+    kept = runs[: max(1, int(len(runs) * share))]
+    maps = [
+        (series(str(metric)).label, rows) for (metric,), rows in mapped.group_by(["metric_id"], maintain_order=True)
+    ]
+    narrow = max(mapped["head"].to_list()) < NARROW
     left_out = f" {len(kept)} of {len(runs)} runs can be chosen here." if len(kept) < len(runs) else ""
     return Figure(
         name=f"heads-{model}",
         title=model,
-        caption=" ".join(_where(series(metric).label, rows) for metric, rows in maps.items()) + left_out,
+        caption=" ".join(_where(label, rows) for label, rows in maps) + left_out,
         query=query(family),
-        panels=panels,
+        panels=tuple(Panel(label, _map(rows, kept), narrow) for label, rows in maps),
         choice=Choice("Training run", "run", tuple(kept)) if len(kept) > 1 else None,
         heat=True,
     )
@@ -115,7 +125,7 @@ def _grid(n_layers: int, n_heads: int, first: str) -> Spec:
     ]
     fill = alt.Color("v:Q", scale=alt.Scale(type="quantize", domain=[0, 1], range=HEAT), legend=None)
     cell = base.mark_rect(stroke="var(--page)", strokeWidth=1).encode(color=fill, tooltip=tips)
-    best = base.transform_filter("datum.t === 1").mark_rect(filled=False, stroke="var(--ink)", strokeWidth=2)
+    best = base.transform_filter("datum.t === 1").mark_rect(filled=False, stroke="var(--outline)", strokeWidth=2.5)
     chart = alt.layer(cell.properties(name="cells"), best.properties(name="best")).add_params(run)
     width = n_heads * CELL if n_heads <= SMALL else "container"
     return spec(chart.properties(width=width, height=n_layers * (CELL if n_layers <= 4 else 14)))

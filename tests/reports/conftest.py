@@ -22,6 +22,7 @@ from catalog.read import open_catalog
 from reports import site
 
 CATALOG = Path(__file__).parents[2] / "catalog"
+LONG_ADDRESS = f"https://example.org/{'a-long-address' * 8}"
 SHORT = (0, 50, 100, 150, 200, 240, 260, 280, 300, 320, 340, 400, 500)
 LONG = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 4000, 10000, 60000, 143000)
 
@@ -205,8 +206,15 @@ def _models(tables: Tables) -> None:
                 "architecture": "llama" if model.family == "smollm2" else "gpt_neox",
                 "attention": "softmax",
                 "tied_embeddings": False,
+                "licence": "Apache-2.0",
                 "properties": json.dumps(
-                    {"facts": {"n_params, n_layers": "https://example.org/card", "other design": "the paper"}}
+                    {
+                        "facts": {
+                            "n_params, n_layers": "https://example.org/card",
+                            "other design": "the paper",
+                            "licence": LONG_ADDRESS,
+                        }
+                    }
                     if natural
                     else {}
                 ),
@@ -442,6 +450,7 @@ def _tables() -> Tables:
             "advisory_id": "tuned-and-quantised",
             "scope": json.dumps({"models": ["smollm2-135m-instruct-q4_1"], "suspect": False}),
             "statement": "A tuned model in four bits does not stand for its base model.",
+            "citation": LONG_ADDRESS,
             "withdrawn": False,
         }
     )

@@ -29,7 +29,7 @@ def test_a_map_shows_one_run_at_a_time_and_outlines_its_top_head(catalog):
 
 
 def test_maps_of_many_runs_keep_to_their_budget(catalog, monkeypatch):
-    monkeypatch.setattr(head_maps, "CELLS", 32)
+    monkeypatch.setattr(head_maps, "CELLS", 40)
     frame = head_maps.query("calibration-neox").frame(catalog)
 
     figure = head_maps.figures(frame, "calibration-neox")[0]
