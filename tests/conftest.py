@@ -1,18 +1,54 @@
-"""The published data of Trott (2025), read from a clone beside the project; never part of it."""
+"""What tests of several folders share: a small study that the command line ran once, and the published data of Trott
+(2025), read from a clone beside the project; never part of it."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from assets.probes.registry import canonical, variant_id
 from assets.published import ImportedCheckpoint, importer_named
 from assets.study import load_family
+from catalog.home import Home
+from tests.end_to_end.conftest import Command, family, guarded, recipe
 
 VARIABLE = "MOVING_TARGET_TROTT2025"
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A study of two training runs of one calibration family, and the command line whose home holds it."""
+
+    command: Command
+    study: str
+    run_ids: tuple[str, ...] = ("tiny-neox-model-seed0", "tiny-neox-model-seed1")
+
+    @property
+    def home(self) -> Home:
+        return Home(self.command.home)
+
+
+@pytest.fixture(scope="session")
+def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of the study's file."""
+    path = tmp_path_factory.mktemp("study") / "tiny.yaml"
+    families = [family("tiny-neox", {"calibration": recipe()})]
+    path.write_text(yaml.safe_dump({"name": "tiny", "families": families, "probes": ["attention", "repeats"]}))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_study: str, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """The study after `run`: measured, decided, published. Tests only read its home."""
+    made = Tiny(guarded(tmp_path_factory.mktemp("tiny")), tiny_study)
+    outcome = made.command("run", tiny_study, "--workers", "1")
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    return made
 
 
 @pytest.fixture(scope="session")
