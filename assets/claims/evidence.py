@@ -56,6 +56,7 @@ class Evidence:
         self._scores: dict[str, dict[str, pl.DataFrame]] = {}
         self._trajectories: dict[str, dict[str, dict[str, Trajectory]]] = {}
         self._finals: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
+        self._heads: dict[tuple[str, str, str, str], pl.DataFrame] = {}
         self._matching: dict[str, dict[str, list[str]]] = {}
 
     @staticmethod
@@ -252,13 +253,16 @@ class Evidence:
 
         With split: halves, the value is that of the half on which heads are chosen.
         """
-        chosen_by = pl.col("value_a" if reading.split == "halves" else "value").alias("value")
-        return (
-            self.scores(reading)[variant_id]
-            .filter((pl.col("run_id") == run_id) & pl.col("is_final") & chosen_by.is_not_null())
-            .select("layer", "head", chosen_by, "low", "high")
-            .sort("layer", "head")
-        )
+        key = (reading.scoring.key(), reading.split, run_id, variant_id)
+        if key not in self._heads:
+            chosen_by = pl.col("value_a" if reading.split == "halves" else "value").alias("value")
+            self._heads[key] = (
+                self.scores(reading)[variant_id]
+                .filter((pl.col("run_id") == run_id) & pl.col("is_final") & chosen_by.is_not_null())
+                .select("layer", "head", chosen_by, "low", "high")
+                .sort("layer", "head")
+            )
+        return self._heads[key]
 
     def _final_rows(self, reading: Reading) -> dict[tuple[str, str], dict[str, Any]]:
         """By variant and run, the summary at the final checkpoint: value, low, high, standard_error, layer."""
