@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from assets.study import STUDIES
+from catalog.errors import UserError
+from pipelines.cli import app, main
+from tests.conftest import Tiny
+
+Invoke = Callable[..., Result]
+
+
+def commands(group: click.Group, *above: str) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for name, command in group.commands.items():
+        inside = getattr(command, "commands", None)
+        found += commands(command, *above, name) if inside else [(*above, name)]
+    return found
+
+
+COMMANDS = commands(typer.main.get_command(app))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> None:
+    outcome = CliRunner().invoke(app, [*command, "--help"])
+
+    assert outcome.exit_code == 0
+    assert f"python -m pipelines {' '.join(command)}" in " ".join(outcome.output.partition("Example")[2].split())
+
+
+def test_status_of_a_finished_study_finds_nothing_due(invoke: Invoke, tiny: Tiny) -> None:
+    outcome = invoke("status", tiny.study)
+
+    assert "0 checkpoints due in 0 of 2 training runs" in outcome.output
+    assert all(run_id in outcome.output for run_id in tiny.run_ids)
+
+
+def test_status_of_a_new_home_counts_what_is_due_and_starts_nothing(tiny_study: str, tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(app, ["status", tiny_study])
+
+    assert "6 checkpoints due in 2 of 2 training runs" in outcome.output
+    assert "3 to make or fetch, attention on 3, repeats on 3" in outcome.output
+    assert not (tmp_path / "home" / "record").exists()
+
+
+def test_disk_use_names_what_to_keep(invoke: Invoke) -> None:
+    output = invoke("status", "--disk").output
+
+    assert "record: keep it, back it up" in output
+    assert "catalog.duckdb" in output
+
+
+def test_sql_prints_a_table(invoke: Invoke) -> None:
+    output = invoke("sql", "SELECT run_id, seed FROM training_runs ORDER BY seed").output
+
+    assert [line.split("│")[1].strip() for line in output.splitlines() if "seed" in line and "│" in line] == [
+        "tiny-neox-model-seed0",
+        "tiny-neox-model-seed1",
+    ]
+
+
+def test_sql_as_csv_and_json_gives_every_row_whole(invoke: Invoke) -> None:
+    query = "SELECT run_id, seed, NULL AS nothing, DATE '2026-01-02' AS day FROM training_runs ORDER BY seed"
+
+    assert invoke("sql", query, "--csv").output.splitlines() == [
+        "run_id,seed,nothing,day",
+        "tiny-neox-model-seed0,0,,2026-01-02",
+        "tiny-neox-model-seed1,1,,2026-01-02",
+    ]
+    assert json.loads(invoke("sql", query, "--json").output)[1] == {
+        "run_id": "tiny-neox-model-seed1",
+        "seed": 1,
+        "nothing": None,
+        "day": "2026-01-02",
+    }
+
+
+def test_sql_reads_a_query_from_standard_input(invoke: Invoke) -> None:
+    assert invoke("sql", "-", "--csv", input="SELECT 6 * 7 AS answer").output == "answer\n42\n"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DROP TABLE models",
+        "INSERT INTO builds SELECT * FROM builds",
+        "COPY models TO 'out.csv'",
+        "ATTACH 'other.duckdb'",
+        "SET threads = 1",
+        "INSTALL httpfs",
+        "SELECT 1; DELETE FROM models",
+        "PRAGMA database_list",
+    ],
+)
+def test_sql_refuses_all_but_select_and_explain(invoke: Invoke, tiny: Tiny, query: str) -> None:
+    before = tiny.home.catalog.read_bytes()
+
+    outcome = invoke("sql", query)
+
+    assert isinstance(outcome.exception, UserError)
+    assert "Only SELECT and EXPLAIN are allowed" in str(outcome.exception)
+    assert tiny.home.catalog.read_bytes() == before
+
+
+@pytest.mark.parametrize("reader", ["read_text", "read_csv", "read_blob", "glob"])
+def test_sql_reaches_no_other_file(invoke: Invoke, reader: str) -> None:
+    outcome = invoke("sql", f"SELECT * FROM {reader}('{__file__}')")
+
+    assert isinstance(outcome.exception, UserError)
+    assert outcome.output == ""
+
+
+def test_a_wrong_query_is_told_with_a_way_to_look_up_names(invoke: Invoke) -> None:
+    outcome = invoke("sql", "SELECT nonsense FROM models")
+
+    assert isinstance(outcome.exception, UserError)
+    assert "DESCRIBE" in str(outcome.exception)
+
+
+def test_explain_is_allowed(invoke: Invoke) -> None:
+    assert invoke("sql", "EXPLAIN FROM models").exit_code == 0
+
+
+def test_studies_lists_what_the_project_ships(invoke: Invoke) -> None:
+    output = invoke("studies").output
+
+    assert all(path.stem in output for path in STUDIES.glob("*.yaml"))
+
+
+def test_probes_lists_every_metric(invoke: Invoke) -> None:
+    from assets.probes.registry import all_metrics
+
+    output = invoke("probes").output
+
+    assert all(metric.metric_id in output for metric in all_metrics())
+
+
+def test_catalog_path_is_where_the_home_says(invoke: Invoke, tiny: Tiny) -> None:
+    assert invoke("catalog", "path").output.strip() == str(tiny.home.catalog)
+
+
+def test_what_a_user_can_mend_is_one_message_and_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["pipelines", "status", "no-such-study"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert "There is no study 'no-such-study'." in told
+    assert "demo" in told
+    assert "Traceback" not in told
+
+
+def test_sync_makes_the_training_runs_known_once(tiny_study: str) -> None:
+    first = CliRunner().invoke(app, ["sync", tiny_study]).output
+    second = CliRunner().invoke(app, ["sync", tiny_study]).output
+
+    assert "2 training runs" in first
+    assert "2 of them new" in first
+    assert "0 of them new" in second

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+from dagster import AssetKey, Definitions
+
+from assets.probes.registry import probes
+from assets.publish.checks import CHECKS
+from assets.published import importers
+
+
+@pytest.fixture
+def definitions() -> Definitions:
+    from pipelines.definitions import build
+
+    return build()
+
+
+def groups(definitions: Definitions) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for spec in definitions.resolve_all_asset_specs():
+        found.setdefault(str(spec.group_name), set()).add(spec.key.to_user_string())
+    return found
+
+
+def test_every_asset_stands_in_its_group(definitions: Definitions) -> None:
+    assert groups(definitions) == {
+        "models": {"checkpoints"},
+        "probes": set(probes()),
+        "published": set(importers()),
+        "claims": {"claims", "evidence", "verdicts"},
+        "catalog": {"catalog"},
+        "reports": {"report"},
+    }
+
+
+def test_every_asset_says_what_it_is(definitions: Definitions) -> None:
+    for spec in definitions.resolve_all_asset_specs():
+        assert spec.description, spec.key
+        assert "See assets/" not in spec.description, spec.key
+
+
+def test_the_jobs_share_the_assets_without_overlap(definitions: Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    selected = {
+        job: {key.to_user_string() for key in definitions.resolve_job_def(job).asset_layer.executable_asset_keys}
+        for job in ("measure", "publish")
+    }
+
+    assert selected["measure"] == {"checkpoints", *probes()}
+    assert selected["publish"] == {"claims", "evidence", "verdicts", "catalog", "report", *importers()}
+    assert selected["measure"] | selected["publish"] == {k.to_user_string() for k in graph.get_all_asset_keys()}
+
+
+def test_training_runs_are_the_partitions_of_measure_alone(definitions: Definitions) -> None:
+    partitioned = definitions.resolve_job_def("measure").partitions_def
+    assert partitioned is not None
+    assert partitioned.name == "training_runs"
+    assert definitions.resolve_job_def("publish").partitions_def is None
+
+
+def test_all_probes_are_one_step_so_that_weights_are_loaded_once(definitions: Definitions) -> None:
+    steps = {definitions.resolve_assets_def(AssetKey(name)).op.name for name in probes()}
+
+    assert steps == {"probes"}
+    assert definitions.resolve_assets_def(AssetKey("attention")).can_subset
+
+
+def test_the_writer_and_the_report_share_one_pool(definitions: Definitions) -> None:
+    pools = {name: definitions.resolve_assets_def(AssetKey(name)).op.pool for name in ("catalog", "report", "verdicts")}
+
+    assert set(pools.values()) == {"catalog"}
+
+
+def test_every_check_is_on_the_catalog(definitions: Definitions) -> None:
+    checks = definitions.resolve_asset_graph().asset_check_keys
+
+    assert {(key.asset_key.to_user_string(), key.name) for key in checks} == {
+        ("catalog", check.name) for check in CHECKS
+    }
