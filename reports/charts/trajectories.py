@@ -236,6 +236,6 @@ def drift(frame: pl.DataFrame, behaviour: pl.DataFrame, role: str) -> str:
     return (
         f"Drift without reward: in {len(peaks)} of {count(len(runs), 'run')} the best head's previous-token score rises"
         f" by more than 0.1, up to {number(max(peaks))}; it ends at {span(min(ends), max(ends))}. Nothing measured "
-        f"here rewards it: recall ends at {said} at most, where guessing from the context gives {null}, and repeats save "
-        f"at most {number(max(gain))} nats a token. A rise of this score alone is no sign of in-context copying."
+        f"here rewards it: recall ends at {said} at most, where guessing from the context gives {null}, and repeats "
+        f"save at most {number(max(gain))} nats a token. A rise of this score alone is no sign of in-context copying."
     )

@@ -65,6 +65,20 @@ ORDER BY p.provenance, p.probe, p.source_id, p.status""",
     )
 
 
+def unmeasured_query(family: str) -> Query:
+    """Checkpoints of which no measurement counts."""
+    return Query(
+        """
+SELECT c.checkpoint_id
+FROM checkpoints AS c
+JOIN training_runs AS r ON r.run_id = c.run_id
+JOIN models AS m ON m.model_id = r.model_id
+WHERE m.family_id = $family AND c.checkpoint_id NOT IN (SELECT checkpoint_id FROM evidence)
+ORDER BY c.checkpoint_id""",
+        {"family": family},
+    )
+
+
 def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, family: Row, numbers: Measured) -> Page:
     """The page of one family."""
     name = family["family_id"]
@@ -92,6 +106,7 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, family: Row, numbers:
             "design": design(models),
             "probing": probing_query(name).rows(catalog),
             "probing_query": probing_query(name),
+            "unmeasured": [row["checkpoint_id"] for row in unmeasured_query(name).rows(catalog)],
             "sources": {source["source_id"]: source for source in facts.sources},
             "advisories": facts.advisories("family_id", {name}),
         },

@@ -5,42 +5,28 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.support.ui import WebDriverWait
 
 from catalog.home import Home
 from reports import site
+from tests.chromium import chromium
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(shutil.which("chromedriver") is None, reason="chromedriver is not installed"),
-]
+pytestmark = pytest.mark.browser
 DRAWN = "return document.documentElement.dataset.charts === 'drawn'"
 
 
 @pytest.fixture(scope="module")
-def opened(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+def opened(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Chrome]]:
     """Opens a page of the made-up site and waits until its charts are drawn."""
-    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-    from selenium.webdriver.support.ui import WebDriverWait
-
     own = Home(tmp_path_factory.mktemp("browser"))
     shutil.copy(home.catalog, own.catalog)
     folder = site.build(own).parent
-    options = ChromeOptions()
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--no-first-run",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = Chrome(options=options, service=ChromeService(shutil.which("chromedriver")))
+    driver = chromium(tmp_path_factory.mktemp("profile"))
 
-    def go(path: str) -> Any:
+    def go(path: str) -> Chrome:
         driver.get((folder / path).as_uri())
         WebDriverWait(driver, 30).until(lambda d: d.execute_script(DRAWN))
         return driver

@@ -262,6 +262,19 @@ def test_published_and_measured_are_told_apart_with_their_citation(pages):
     assert any(e.attributes["href"] == "https://arxiv.org/abs/2509.22831" for e in published.all("a"))
 
 
+def _without_one_checkpoint(tables: Tables) -> None:
+    tables["probe_runs"] = [row for row in tables["probe_runs"] if row["checkpoint_id"] != "pythia-14m-seed1@step0"]
+
+
+def test_checkpoints_without_a_measurement_are_named(home_with, parse):
+    with open_catalog(home_with(_without_one_checkpoint)) as catalog:
+        made = site.render(catalog)
+
+    text = parse(made["families/pythia.html"]).text
+    assert "No measurement counts for 1 checkpoint: pythia-14m-seed1@step0." in text
+    assert "No measurement counts" not in parse(made["families/smollm2.html"]).text
+
+
 def _rename(tables: Tables, old: str, new: str) -> None:
     for rows in tables.values():
         for row in rows:
