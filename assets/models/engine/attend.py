@@ -128,7 +128,9 @@ def attend(
 
 
 def _kernel_takes(query: torch.Tensor, value: torch.Tensor) -> bool:
-    return query.device.type == "cpu" and query.dtype == torch.float32 and query.shape[-1] == value.shape[-1]
+    """Whether this PyTorch has its kernel, which is private to it, and the tensors suit it."""
+    suits = query.device.type == "cpu" and query.dtype == torch.float32 and query.shape[-1] == value.shape[-1]
+    return suits and hasattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu")
 
 
 AttentionInterface.register(IMPLEMENTATION, attend)

@@ -55,6 +55,30 @@ def test_reads_the_output_of_the_model_as_it_would_be_without_reading(
         torch.testing.assert_close(hidden, plain, atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("architecture", ["llama", "gemma2", "gpt_oss"])
+def test_half_precision_is_read_as_eager_attention_computes_it(
+    tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor, architecture: str
+) -> None:
+    loaded = tiny_model(architecture)
+    loaded.model.to(torch.bfloat16).set_attn_implementation("eager")
+    with torch.no_grad():
+        first = loaded.model(token_ids, output_attentions=True).attentions[0]
+
+    reading = read_attention(loaded, token_ids, PREVIOUS)
+
+    wanted = first[:, :, PREVIOUS["previous"][0], PREVIOUS["previous"][1]].float().mean(-1)
+    rounding = 2**-8  # of one bfloat16 just below 1
+    np.testing.assert_allclose(reading.scores[0, "previous"].values, wanted, atol=rounding)
+
+
+def test_a_torch_without_the_kernel_goes_by_blocks(
+    tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.ops, "aten", object())
+
+    assert read_attention(tiny_model("llama"), token_ids, PREVIOUS).implementation == "blocks"
+
+
 def test_an_argument_of_unknown_meaning_sends_to_eager(
     tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor
 ) -> None:
