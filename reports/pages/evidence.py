@@ -19,6 +19,8 @@ from reports.query import Query
 from reports.words import LINES_PER_PANEL, OUTCOMES, QUANTITIES, listing, readable
 
 Estimand = Mapping[str, Any]
+CHARTED_OTHERWISE = ("trend", "similarity")
+"""Kinds whose runs are shown by size, or by their trajectories."""
 
 
 def figures(
@@ -81,8 +83,8 @@ def subject_lines(estimand: Estimand) -> list[float]:
 
 
 def _quantity(estimand: Estimand) -> str:
-    """What is estimated of a run, as a label."""
-    reading = estimand.get("of")
+    """What is estimated of a run, as a label; of the two quantities of an association, the first."""
+    reading = estimand.get("of") or estimand.get("first")
     quantity = reading.get("quantity", "final") if isinstance(reading, Mapping) else ""
     return QUANTITIES.get(quantity, readable(quantity) or "Estimate")
 
@@ -106,7 +108,7 @@ def _by_size(estimand: Estimand, runs: Sequence[Row], query: Query) -> Iterator[
 def _estimates(
     estimand: Estimand, verdicts: Sequence[Row], runs: Sequence[Row], queries: tuple[Query, Query]
 ) -> Iterator[Figure]:
-    """Forest plots: of the runs (but for trends, which have a chart of their own), of the models, of the families."""
+    """Forest plots: of the runs (unless the claim has a chart of its own for them), of the models, of the families."""
     drawn = False
     rows = [
         {
@@ -121,7 +123,7 @@ def _estimates(
         }
         for run in runs
     ]
-    if estimand.get("kind") != "trend" and any(row["estimate"] is not None for row in rows):
+    if estimand.get("kind") not in CHARTED_OTHERWISE and any(row["estimate"] is not None for row in rows):
         drawn = True
         title = "Estimate of each training run"
         yield forest.figure("run-estimates", title, rows, queries[1], "training run", run_lines(estimand))

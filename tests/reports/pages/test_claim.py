@@ -6,6 +6,9 @@ import json
 
 from reports.pages import claim, evidence
 from reports.pages.matrix import Cell, cells
+from reports.query import Query
+
+NO_QUERY = Query("SELECT 1")
 
 
 def verdict(level: str, subject: str, family: str | None, word: str, counts: tuple[int, int, int] | None = None):
@@ -71,6 +74,24 @@ def test_the_line_of_the_criterion_is_drawn_where_runs_are_judged_by_it():
     assert evidence.subject_lines({"kind": "agreement", "claimed": "at_chance", "delta": 0.1}) == [-0.1, 0.1]
     assert evidence.subject_lines({"kind": "trend", "direction": "rises"}) == [0]
     assert evidence.subject_lines(LEVEL) == []
+
+
+def test_the_runs_of_a_similarity_are_shown_by_their_trajectories_alone():
+    own = {"family_id": "f", "model_id": "m", "run_id": "m-seed1", "estimate": 0.9, "included": True, "ci_low": None}
+    runs = [own | {"ci_high": None, "unit": None, "verdict": None, "outcome": None}]
+    reading = {"metrics": ["a"], "quantity": "final"}
+
+    def shown(estimand: dict[str, object]) -> list[str]:
+        found = evidence.figures({"axis": "positional"}, estimand, [], runs, {"f": None}, (NO_QUERY, NO_QUERY))
+        return [figure.title for figure in found if figure.panels]
+
+    assert shown({"kind": "similarity", "of": reading}) == []
+    assert shown({"kind": "agreement", "of": reading | {"quantity": "top_layer"}}) == [
+        "Estimate of each training run, layer of the top head"
+    ]
+    assert shown({"kind": "association", "first": reading, "second": reading}) == [
+        "Estimate of each training run, value at the final checkpoint"
+    ]
 
 
 def titles(page) -> list[str]:
