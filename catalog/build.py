@@ -28,6 +28,7 @@ from filelock import FileLock, Timeout
 
 from catalog.errors import UserError
 from catalog.home import Home
+from catalog.read import first_row
 from catalog.record import SCHEMA_VERSION, Entry, Record, canonical_json, now, sha256_of, told_plainly
 
 STORAGE_VERSION = "v1.5.0"
@@ -159,7 +160,7 @@ def _shows(path: Path, digest: str) -> bool:
         return False
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
-            row = connection.execute("SELECT schema_version, record_digest, code_version FROM schema_info").fetchone()
+            row = first_row(connection, "SELECT schema_version, record_digest, code_version FROM schema_info")
     except duckdb.Error:
         return False
     return row == (SCHEMA_VERSION, digest, code_version())
@@ -306,17 +307,18 @@ def verify(connection: duckdb.DuckDBPyConnection, build: int | None) -> None:
     for table, key in table_keys(connection).items():
         names = ", ".join(key)
         where = new if table == "measurements" else "TRUE"
-        twice = connection.execute(
-            f"SELECT {names} FROM {table} WHERE {where} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
-        ).fetchone()
+        twice = first_row(
+            connection, f"SELECT {names} FROM {table} WHERE {where} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
+        )
         if twice:
             raise _inconsistent(f"Table {table} holds two rows for {names} = {twice}.")
     for table, column, other, other_column in references(connection):
         where = new if table == "measurements" else "TRUE"
-        lost = connection.execute(
+        lost = first_row(
+            connection,
             f"SELECT DISTINCT {column} FROM {table} WHERE {where} AND {column} IS NOT NULL "
-            f"AND {column} NOT IN (SELECT {other_column} FROM {other}) LIMIT 1"
-        ).fetchone()
+            f"AND {column} NOT IN (SELECT {other_column} FROM {other}) LIMIT 1",
+        )
         if lost:
             raise _inconsistent(f"{table}.{column} = {lost[0]!r} has no row in {other}.")
 

@@ -5,9 +5,10 @@ Here: connections. Not here: queries (views/*.sql, reports/), building (build.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -43,6 +44,17 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
             where=str(path),
             mend="It can be made again from the record: `python -m pipelines catalog rebuild`.",
         ) from None
+
+
+def first_row(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()
+) -> tuple[Any, ...] | None:
+    """A query's first row, None where there is none.
+
+    By fetchall: after fetchone DuckDB 2.0 holds the rest of the result open and refuses the connection's next query.
+    """
+    rows = connection.execute(query, parameters).fetchall()
+    return rows[0] if rows else None
 
 
 def sandboxed(path: Path) -> duckdb.DuckDBPyConnection:

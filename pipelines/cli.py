@@ -45,7 +45,11 @@ def run(
     """
     from pipelines.running import run_study
 
-    run_study(study, workers, out, err)
+    try:
+        run_study(study, workers, out, err)
+    except KeyboardInterrupt:
+        err.print("Stopped. What was finished is kept; the same command goes on from there.")
+        raise typer.Exit(130) from None
 
 
 @app.command(epilog="Examples: [bold]python -m pipelines status[/]   [bold]python -m pipelines status demo --disk[/]")
@@ -181,6 +185,3 @@ def main() -> None:
         err.print("[bold red]Error:[/]", end=" ")
         err.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        err.print("Stopped. What was finished is kept; the same command goes on from there.")
-        sys.exit(130)

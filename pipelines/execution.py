@@ -5,10 +5,14 @@ Here: everything that the command line needs Dagster for. Imported late, since i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
+from filelock import FileLock
 
 from assets.partitions import training_runs
 from assets.resources import Workspace
@@ -18,7 +22,7 @@ from pipelines.definitions import definitions
 def add_partitions(run_ids: Sequence[str]) -> int:
     """Makes the training runs known as partitions; the number that were new."""
     assert training_runs.name is not None
-    with DagsterInstance.get() as instance:
+    with _instance() as instance:
         known = set(instance.get_dynamic_partitions(training_runs.name))
         new = [run_id for run_id in run_ids if run_id not in known]
         if new:
@@ -29,7 +33,7 @@ def add_partitions(run_ids: Sequence[str]) -> int:
 def execute_measure(run_id: str, study: str, probes: Sequence[str]) -> str | None:
     """Measures one training run; what failed, or None."""
     selection = [AssetKey(name) for name in ("checkpoints", *probes)]
-    with DagsterInstance.get() as instance:
+    with _instance() as instance:
         result = definitions.resolve_job_def("measure").execute_in_process(
             instance=instance,
             partition_key=run_id,
@@ -43,11 +47,23 @@ def execute_measure(run_id: str, study: str, probes: Sequence[str]) -> str | Non
 
 def execute_publish(study: str) -> str | None:
     """Publishes; what failed, or None."""
-    with DagsterInstance.get() as instance:
+    with _instance() as instance:
         result = definitions.resolve_job_def("publish").execute_in_process(
             instance=instance, run_config=_configuration(study), tags={"study": study}, raise_on_error=False
         )
     return _fault(result)
+
+
+@contextmanager
+def _instance() -> Iterator[DagsterInstance]:
+    """Dagster's instance, opened one process at a time: each of its stores makes its tables at the first use."""
+    with FileLock(Path(os.environ["DAGSTER_HOME"]) / ".opening.lock"):
+        instance = DagsterInstance.get()
+        instance.get_runs_count()
+        instance.get_dynamic_partitions(str(training_runs.name))
+        instance.all_instigator_state()
+    with instance:
+        yield instance
 
 
 def _configuration(study: str) -> dict[str, Any]:

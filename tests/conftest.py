@@ -26,6 +26,8 @@ class Tiny:
 
     command: Command
     study: str
+    said: str = ""
+    """What `run` printed."""
     run_ids: tuple[str, ...] = ("tiny-neox-model-seed0", "tiny-neox-model-seed1")
 
     @property
@@ -45,10 +47,10 @@ def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def tiny(tiny_study: str, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """The study after `run`: measured, decided, published. Tests only read its home."""
-    made = Tiny(guarded(tmp_path_factory.mktemp("tiny")), tiny_study)
-    outcome = made.command("run", tiny_study, "--workers", "1")
+    command = guarded(tmp_path_factory.mktemp("tiny"))
+    outcome = command("run", tiny_study, "--workers", "1")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    return made
+    return Tiny(command, tiny_study, outcome.stdout)
 
 
 @pytest.fixture(scope="session")

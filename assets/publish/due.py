@@ -12,6 +12,7 @@ from assets.publish.publication import claims_in_force
 from assets.published.importing import is_imported
 from assets.study import Study
 from catalog.home import Home
+from catalog.read import first_row
 from catalog.record import Record
 
 
@@ -38,7 +39,7 @@ def _is_undecided(home: Home, study: Study) -> bool:
     try:
         with duckdb.connect(str(home.catalog), read_only=True) as connection:
             digest = evidence_digest(connection, claims_in_force(connection, study))
-            row = connection.execute("SELECT inputs_digest FROM current_evaluation").fetchone()
+            row = first_row(connection, "SELECT inputs_digest FROM current_evaluation")
     except duckdb.Error:
         return True
     return row is None or row[0] != digest

@@ -18,6 +18,7 @@ from assets.models.sources import Say
 from assets.study import Study
 from catalog.build import code_version, discard, finish, publishing, stage
 from catalog.home import Home
+from catalog.read import first_row
 from catalog.record import Record, now
 
 
@@ -50,14 +51,13 @@ def publish(home: Home, study: Study, say: Say) -> Publication:
         try:
             with duckdb.connect(str(staged.path), read_only=True) as connection:
                 claims = claims_in_force(connection, study)
-                n_evidence = _scalar(connection, "SELECT count(*) FROM evidence")
+                n_evidence = connection.execute("SELECT count(*) FROM evidence").fetchall()[0][0]
                 digest = evidence_digest(connection, claims)
-                standing = _standing_evaluation(connection, digest)
-                if standing is None and claims:
+                evaluation_id = _standing_evaluation(connection, digest)
+                decided = evaluation_id is None and bool(claims)
+                if decided:
                     say(f"Deciding {len(claims)} claims on {n_evidence:,} rows of evidence")
                     evaluation_id = _decide(connection, claims, digest, staged.build, Record(home))
-                else:
-                    evaluation_id = standing
             build = finish(home, staged)
         except BaseException:
             discard(staged)
@@ -65,7 +65,6 @@ def publish(home: Home, study: Study, say: Say) -> Publication:
     with duckdb.connect(str(home.catalog), read_only=True) as connection:
         words = connection.execute("SELECT verdict FROM current_verdicts").fetchall()
     verdicts = dict(Counter(word for (word,) in words).most_common())
-    decided = standing is None and bool(claims)
     return Publication(build, len(staged.entries), n_evidence, evaluation_id, decided, verdicts)
 
 
@@ -79,7 +78,7 @@ def claims_in_force(connection: duckdb.DuckDBPyConnection, study: Study) -> list
 
 
 def _standing_evaluation(connection: duckdb.DuckDBPyConnection, digest: str) -> str | None:
-    row = connection.execute("SELECT evaluation_id, inputs_digest FROM current_evaluation").fetchone()
+    row = first_row(connection, "SELECT evaluation_id, inputs_digest FROM current_evaluation")
     return row[0] if row and row[1] == digest else None
 
 
@@ -104,9 +103,3 @@ def _decide(
     }
     record.put_evaluation(evaluation, rows)
     return evaluation_id
-
-
-def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return int(row[0])

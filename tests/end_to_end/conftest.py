@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +101,15 @@ WriteStudy = Callable[..., str]
 def write_study(tmp_path: Path) -> WriteStudy:
     """Writes a study file; its path."""
 
-    def write(*families: dict[str, Any], **changes: Any) -> str:
-        content = {"name": "small", "families": list(families), "probes": ["attention", "repeats"], **changes}
-        path = tmp_path / "small.yaml"
-        path.write_text(yaml.safe_dump(json.loads(json.dumps(content))))
-        return str(path)
+    return partial(write, tmp_path)
 
-    return write
+
+def write(folder: Path, *families: dict[str, Any], **changes: Any) -> str:
+    """Writes a study file into a folder; its path."""
+    content = {"name": "small", "families": list(families), "probes": ["attention", "repeats"], **changes}
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(json.loads(json.dumps(content))))
+    return str(path)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:

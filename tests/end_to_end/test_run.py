@@ -3,93 +3,96 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import struct
 from pathlib import Path
 
+import duckdb
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
+from tests.conftest import Tiny
 from tests.end_to_end.conftest import Command, WriteStudy, family, interrupt, recipe, wait_until
 
 pytestmark = pytest.mark.end_to_end
 
 
-def test_a_study_runs_from_nothing_to_a_report_and_then_nothing_is_due(command: Command, write_study: WriteStudy) -> None:
-    study = write_study(family("small-neox", {"calibration": recipe()}))
+def test_a_study_runs_from_nothing_to_a_report(tiny: Tiny) -> None:
+    command = tiny.command
 
-    first = command("run", study, "--workers", "2")
-
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "prefix-matching-heads-exist" in first.stdout
-    assert str(command.home / "catalog.duckdb") in first.stdout
+    assert "prefix-matching-heads-exist" in tiny.said
+    assert str(command.home / "catalog.duckdb") in tiny.said
     assert (command.home / "reports" / "index.html").exists()
     assert command.query("SELECT count(DISTINCT checkpoint_id) FROM evidence") == [(6,)]
     assert command.query("SELECT DISTINCT status FROM probe_runs") == [("ok",)]
+
+
+def test_nothing_is_computed_twice(tiny: Tiny) -> None:
+    command = tiny.command
     before = (command.home / "catalog.duckdb").read_bytes()
 
-    second = command("run", study, "--workers", "2")
+    again = command("run", tiny.study, "--workers", "2")
 
-    assert second.returncode == 0, second.stdout + second.stderr
-    assert "Nothing is due" in second.stdout
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "Nothing is due" in again.stdout
     assert (command.home / "catalog.duckdb").read_bytes() == before
-    assert "none" in command("status", study).stdout
 
 
-def test_the_same_study_in_another_home_measures_the_same(command: Command, write_study: WriteStudy, tmp_path: Path) -> None:
-    study = write_study(family("small-neox", {"calibration": recipe(seeds=[0])}))
-    other = Command(tmp_path / "other", command.environment)
+def test_another_home_measures_the_same_to_the_bit(tiny: Tiny, tmp_path: Path) -> None:
+    other = Command(tmp_path / "other", tiny.command.environment)
 
-    command("run", study)
-    other("run", study)
+    other("run", tiny.study, "--workers", "1")
 
     values = "SELECT checkpoint_id, variant_id, layer, head, stratum, value FROM evidence ORDER BY ALL"
     weights = "SELECT checkpoint_id, weights_sha256 FROM checkpoints ORDER BY ALL"
-    assert command.query(weights) == other.query(weights)
-    assert command.query(values) == other.query(values)
-    assert len(command.query(values)) > 100
+    assert tiny.command.query(weights) == other.query(weights)
+    assert tiny.command.query(values) == other.query(values)
+    assert len(other.query(values)) > 100
 
 
-def test_a_rebuild_gives_the_same_catalog(command: Command, write_study: WriteStudy, tmp_path: Path) -> None:
-    study = write_study(family("small-neox", {"calibration": recipe(seeds=[0])}))
-    command("run", study)
-    published = tmp_path / "published.duckdb"
-    (command.home / "catalog.duckdb").rename(published)
+def test_a_rebuild_gives_the_same_catalog(tiny: Tiny, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(tiny.command.home / "record", home / "record")
 
-    assert command("catalog", "rebuild").returncode == 0
+    assert Command(home, tiny.command.environment)("catalog", "rebuild").returncode == 0
 
-    import duckdb
-
-    with duckdb.connect(str(command.home / "catalog.duckdb"), read_only=True) as connection:
-        connection.execute(f"ATTACH '{published}' AS was (READ_ONLY)")
+    with duckdb.connect(str(home / "catalog.duckdb"), read_only=True) as connection:
+        connection.execute(f"ATTACH '{tiny.command.home / 'catalog.duckdb'}' AS was (READ_ONLY)")
         tables = [name for (name,) in connection.execute("SELECT DISTINCT table_name FROM duckdb_tables()").fetchall()]
+        assert len(tables) >= 20
         for table in tables:
             for one, other in ((f"main.{table}", f"was.main.{table}"), (f"was.main.{table}", f"main.{table}")):
                 rows = connection.execute(f"SELECT * FROM {one} EXCEPT ALL SELECT * FROM {other}").fetchall()
                 assert rows == [], table
 
 
-def local_checkpoints(command: Command, write_study: WriteStudy, folder: Path) -> str:
-    """Trained checkpoints copied to a folder of their own, and a study that measures them as a local model."""
-    study = write_study(family("small-neox", {"calibration": recipe(seeds=[0])}))
-    assert command("run", study).returncode == 0
-    trained = command.home / "weights" / "calibration" / "small-neox-model-seed0"
-    for checkpoint in sorted(trained.glob("step*")):
-        target = folder / checkpoint.name
-        target.mkdir(parents=True)
-        for name in ("config.json", "model.safetensors"):
-            (target / name).write_bytes((checkpoint / name).read_bytes())
-    return write_study(family("mine", {"local": str(folder)}, role="natural"))
+def local_checkpoints(folder: Path) -> None:
+    """Three checkpoints of a small random model, as a user has them on disk."""
+    for step in (0, 10, 20):
+        torch.manual_seed(step)
+        config = GPTNeoXConfig(
+            vocab_size=64,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=64,
+            max_position_embeddings=128,
+        )
+        GPTNeoXForCausalLM(config).save_pretrained(folder / f"step{step}")
 
 
 def test_faulty_checkpoints_are_told_and_the_others_are_measured(
     command: Command, write_study: WriteStudy, tmp_path: Path
 ) -> None:
     folder = tmp_path / "mine"
-    study = local_checkpoints(command, write_study, folder)
+    local_checkpoints(folder)
+    study = write_study(family("mine", {"local": str(folder)}, role="natural"))
     truncated = folder / "step10" / "model.safetensors"
-    truncated.write_bytes(truncated.read_bytes()[:-100])
+    whole = {step: (folder / f"step{step}" / "model.safetensors").read_bytes() for step in (10, 20)}
+    truncated.write_bytes(whole[10][:-100])
     poisoned = folder / "step20" / "model.safetensors"
     weights = load_file(poisoned)
     weights["gpt_neox.layers.0.attention.query_key_value.weight"][0, 0] = float("nan")
@@ -105,8 +108,8 @@ def test_faulty_checkpoints_are_told_and_the_others_are_measured(
     assert command.query(failed) == [("mine-model@step10",), ("mine-model@step20",)]
     assert command.query("SELECT DISTINCT label FROM evidence WHERE model_id = 'mine-model'") == [("step0",)]
 
-    truncated.write_bytes((command.home / "weights/calibration/small-neox-model-seed0/step10/model.safetensors").read_bytes())
-    poisoned.write_bytes((command.home / "weights/calibration/small-neox-model-seed0/step20/model.safetensors").read_bytes())
+    truncated.write_bytes(whole[10])
+    poisoned.write_bytes(whole[20])
     mended = command("run", study)
 
     assert mended.returncode == 0, mended.stdout + mended.stderr
@@ -144,7 +147,9 @@ def test_ctrl_c_loses_nothing_that_was_finished(command: Command, write_study: W
     assert command.query("SELECT count(*), count(DISTINCT cache_key || probe) FROM probe_runs") == [(24, 24)]
 
 
-def test_a_killed_worker_is_told_and_the_rest_is_done_by_the_next_run(command: Command, write_study: WriteStudy) -> None:
+def test_a_killed_worker_is_told_and_the_rest_is_done_by_the_next_run(
+    command: Command, write_study: WriteStudy
+) -> None:
     study = write_study(family("small-neox", {"calibration": recipe(seeds=[0, 1])}))
     process = command.start("run", study, "--workers", "1")
     ledger = command.home / "record" / "ledger" / "checkpoints"
@@ -237,7 +242,8 @@ def write_published(folder: Path, step: int) -> None:
     """A file in the layout of Trott (2025), with made-up values: one head at .5, the others at .1."""
     columns = "mpath,step_modded,revision,Layer,Head,seed,seed_name,n_params,n_layers,mean_1back,mean_first"
     rows = [
-        f"EleutherAI/pythia-14m,{step + 1},step{step},{layer},{head},1,seed1,14067712,6,{0.5 if (layer, head) == (3, 2) else 0.1},.2"
+        f"EleutherAI/pythia-14m,{step + 1},step{step},{layer},{head},1,seed1,14067712,6,"
+        f"{0.5 if (layer, head) == (3, 2) else 0.1},.2"
         for layer in range(1, 7)
         for head in range(1, 5)
     ]
