@@ -92,7 +92,7 @@ def rows(frame: pl.DataFrame) -> Table:
     """A query's result, its first hundred rows."""
     table = Table()
     for name in frame.columns:
-        table.add_column(Text(name))
+        table.add_column(Text(name), overflow="fold")
     for row in frame.head(MOST_ROWS).iter_rows():
         table.add_row(*(Text(_short(value)) for value in row))
     if frame.height > MOST_ROWS:
