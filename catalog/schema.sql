@@ -296,6 +296,7 @@ CREATE TABLE probe_runs (
     dtype VARCHAR,
     device VARCHAR,
     attention_implementation VARCHAR,
+    notes JSON,
     versions JSON,
     started_at TIMESTAMP,
     duration_s DOUBLE,
@@ -325,6 +326,7 @@ COMMENT ON COLUMN probe_runs.sample_seed IS 'Seed of the sampled input tokens.';
 COMMENT ON COLUMN probe_runs.dtype IS 'Precision of the computation.';
 COMMENT ON COLUMN probe_runs.device IS 'cpu or cuda; not part of the identity.';
 COMMENT ON COLUMN probe_runs.attention_implementation IS 'Which path read the attention: kernel, blocks or eager; not part of the identity.';
+COMMENT ON COLUMN probe_runs.notes IS 'What the probe found out about itself, by name, JSON: row_sum_error, the largest deviation of a row of attention from a sum of one.';
 COMMENT ON COLUMN probe_runs.versions IS 'Versions of torch, transformers and the project, JSON.';
 COMMENT ON COLUMN probe_runs.started_at IS 'When it started, UTC.';
 COMMENT ON COLUMN probe_runs.duration_s IS 'Wall time, seconds.';

@@ -23,8 +23,8 @@ CHECKS = (
         "attention_rows_sum_to_one",
         "The attention that was read sums to one in every row, or to one minus the sink's share, within 1e-4.",
         """
-        SELECT checkpoint_id, value FROM current_measurements
-        WHERE metric_id = 'row_sum_error' AND value > 1e-4 ORDER BY ALL
+        SELECT checkpoint_id, CAST(json_extract(notes, '$.row_sum_error') AS DOUBLE) AS error FROM current_probe_runs
+        WHERE probe = 'attention' AND provenance = 'measured' AND coalesce(error > 1e-4, TRUE) ORDER BY ALL
         """,
     ),
     Check(

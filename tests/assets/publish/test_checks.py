@@ -1,0 +1,63 @@
+"""Each check of the catalog passes on a real one and finds the fault that it is there for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from assets.publish.checks import CHECKS, Check
+from tests.conftest import Tiny
+
+FAULTS = {
+    "attention_rows_sum_to_one": [
+        "UPDATE probe_runs SET notes = '{\"row_sum_error\": 0.01}' WHERE probe = 'attention'",
+        "UPDATE probe_runs SET notes = NULL WHERE probe = 'attention'",
+    ],
+    "no_nan": [
+        "UPDATE measurements SET value = 'nan' WHERE metric_id = 'repeat_gain'",
+        "UPDATE measurements SET value = NULL WHERE metric_id = 'repeat_gain'",
+    ],
+    "metrics_are_registered": [
+        "DELETE FROM metrics WHERE metric_id = 'prefix_matching'",
+        "DELETE FROM metric_variants WHERE metric_id = 'prefix_matching'",
+    ],
+    "values_lie_in_range": [
+        "UPDATE measurements SET value = 1.01 WHERE metric_id = 'first_token'",
+        "UPDATE measurements SET value = -0.01 WHERE metric_id = 'repeat_recall'",
+    ],
+    "step_0_is_at_chance": [
+        "UPDATE measurements SET value = value + 0.02 WHERE metric_id = 'previous_token'",
+        "UPDATE measurements SET value = chance + 0.06 WHERE metric_id = 'prefix_matching' AND layer = 1 AND head = 2",
+    ],
+}
+
+
+@pytest.fixture
+def catalog(tiny: Tiny, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A copy of a published catalog, for the test to spoil."""
+    with duckdb.connect(shutil.copy(tiny.home.catalog, tmp_path / "catalog.duckdb")) as connection:
+        yield connection
+
+
+def test_every_check_is_tried_here() -> None:
+    assert set(FAULTS) == {check.name for check in CHECKS}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_a_real_catalog_passes(check: Check, catalog: duckdb.DuckDBPyConnection) -> None:
+    assert catalog.execute(check.faults).fetchall() == []
+
+
+@pytest.mark.parametrize(
+    ("check", "fault"),
+    [(check, fault) for check in CHECKS for fault in FAULTS[check.name]],
+    ids=lambda each: str(each)[:60],
+)
+def test_a_fault_is_found(check: Check, fault: str, catalog: duckdb.DuckDBPyConnection) -> None:
+    catalog.execute(fault)
+
+    assert len(catalog.execute(check.faults).fetchall()) > 0
