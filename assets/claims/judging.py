@@ -336,11 +336,15 @@ class Judging:
             covers += [f"{label}: {', '.join(found)}"] if found else []
         sizes = [p["n_params"] for p in behind if p["n_params"]]
         years = [p["released_on"].year for p in behind if p["released_on"]]
-        covers += [f"parameters: {min(sizes):.2g} to {max(sizes):.2g}"] if sizes else []
-        covers += [f"released: {min(years)} to {max(years)}"] if years else []
+        covers += [f"parameters: {_span([f'{size / 1e6:,.0f}M' for size in sorted(sizes)])}"] if sizes else []
+        covers += [f"released: {_span([str(year) for year in sorted(years)])}"] if years else []
         said += [f"covering {'; '.join(covers)}"] if covers else []
         flagged = f" {', '.join(by_runs)} voted by single training runs." if by_runs else ""
         return f"{', '.join(said)}.{flagged}"
+
+
+def _span(rising: Sequence[str]) -> str:
+    return rising[0] if rising[0] == rising[-1] else f"{rising[0]} to {rising[-1]}"
 
 
 def _ids(runs: Iterable[RunOutcome]) -> frozenset[str]:

@@ -65,6 +65,7 @@ def _measure_checkpoint(
     from assets.models.loading import load
 
     checkpoint_id = run.checkpoint_id(pinned.planned.label)
+    hashes = (pinned.weights_sha256, pinned.config_sha256, pinned.tokenizer_sha256)
     model: LoadedModel | None = None
     reason = None
     try:
@@ -91,15 +92,14 @@ def _measure_checkpoint(
             "dtype": DTYPE,
             "device": str(model.device) if model else None,
             "attention_implementation": result.attention_implementation if result else None,
+            "notes": canonical(result.notes) if result else None,
             "versions": canonical({name: version(name) for name in ("moving-target", "torch", "transformers")}),
             "started_at": started,
             "duration_s": round(time.perf_counter() - clock, 4),
             "cpu_s": round(time.process_time() - cpu, 4),
             "peak_memory_bytes": peak_memory_bytes(),
             "dagster_run_id": dagster_run_id,
-            "cache_key": cache_key(
-                (pinned.weights_sha256, pinned.config_sha256, pinned.tokenizer_sha256), probe, run.role
-            ),
+            "cache_key": cache_key(checkpoint_id, hashes, probe, run.role),
         }
         measurements = result.measurements if result else []
         put_definitions(record, probe.metrics, measurements)

@@ -15,6 +15,8 @@ from assets.probes.registry import Probe, canonical, probe_named
 from assets.study import Study, digest
 from catalog.record import Record
 
+Hashes = tuple[str, str, str | None]
+"""sha256 of weights, configuration and tokenizer (None where there is none)."""
 DTYPE = "float32"
 SAMPLE_SEED = 0
 
@@ -57,14 +59,15 @@ def plan_run(run: TrainingRun, probes: Sequence[Probe], record: Record, finished
     """One training run's plan; `finished` as Record.finished gives it."""
     checkpoints = []
     for planned in source_named(run.kind, run.run_id).plan(run):
-        weights = known_weights(record, run.checkpoint_id(planned.label), planned.revision)
-        due = probes if weights is None else [p for p in probes if identity(weights, p, run.role) not in finished]
+        checkpoint_id = run.checkpoint_id(planned.label)
+        weights = known_weights(record, checkpoint_id, planned.revision)
+        due = [p for p in probes if weights is None or identity(checkpoint_id, weights, p, run.role) not in finished]
         checkpoints.append(DueCheckpoint(planned, weights is not None, tuple(p.name for p in due)))
     return RunPlan(run, tuple(checkpoints))
 
 
-def known_weights(record: Record, checkpoint_id: str, revision: str) -> tuple[str, str, str | None] | None:
-    """sha256 of weights, configuration and tokenizer, if the record has them for this revision."""
+def known_weights(record: Record, checkpoint_id: str, revision: str) -> Hashes | None:
+    """The hashes of a checkpoint, if the record has them for this revision."""
     rows = record.latest("checkpoints", checkpoint_id)
     for row in (rows or {}).get("checkpoint_weights", []):
         if row["revision"] == revision:
@@ -72,14 +75,19 @@ def known_weights(record: Record, checkpoint_id: str, revision: str) -> tuple[st
     return None
 
 
-def identity(weights: tuple[str, str, str | None], probe: Probe, role: str) -> str:
+def identity(checkpoint_id: str, weights: Hashes, probe: Probe, role: str) -> str:
     """`probe.cache key`, as Record.finished lists it."""
-    return f"{probe.name}.{cache_key(weights, probe, role)}"
+    return f"{probe.name}.{cache_key(checkpoint_id, weights, probe, role)}"
 
 
-def cache_key(weights: tuple[str, str, str | None], probe: Probe, role: str) -> str:
-    """sha256 over all that decides the values; not device, batch size or library versions (advisories name those)."""
+def cache_key(checkpoint_id: str, weights: Hashes, probe: Probe, role: str) -> str:
+    """sha256 over all that decides the values; not device, batch size or library versions (advisories name those).
+
+    The checkpoint is part of it: two checkpoints of equal bytes (step 0 of families that share a seed, or a suite's
+    duplicates) each get measurements of their own.
+    """
     content = {
+        "checkpoint": checkpoint_id,
         "weights": weights[0],
         "config": weights[1],
         "tokenizer": weights[2],

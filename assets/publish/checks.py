@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from catalog.home import Home
+from catalog.read import open_catalog
+
 
 @dataclass(frozen=True)
 class Check:
@@ -66,3 +69,10 @@ CHECKS = (
         """,
     ),
 )
+
+
+def faults(home: Home) -> dict[str, int]:
+    """The number of faults by check, of those that found any."""
+    with open_catalog(home) as connection:
+        found = {check.name: len(connection.execute(check.faults).fetchall()) for check in CHECKS}
+    return {name: count for name, count in found.items() if count}

@@ -13,7 +13,7 @@ CREATE VIEW claim_matrix AS
 WITH subjects AS (
     SELECT claim_id, family_id, role, verdict, reason, level, subject,
         row_number() OVER (PARTITION BY claim_id, family_id ORDER BY level = 'family' DESC, subject) AS rank,
-        count(DISTINCT verdict) FILTER (WHERE level = 'model') OVER (PARTITION BY claim_id, family_id) AS n_verdicts
+        list(DISTINCT verdict) FILTER (WHERE level = 'model') OVER (PARTITION BY claim_id, family_id) AS words
     FROM (
         SELECT v.claim_id, f.family_id, f.role, v.verdict, v.reason, v.level, v.subject
         FROM current_verdicts AS v JOIN families AS f ON v.level = 'family' AND f.family_id = v.subject
@@ -25,7 +25,11 @@ WITH subjects AS (
     )
 )
 SELECT claim_id, family_id, role, level, subject,
-    CASE WHEN level = 'model' AND n_verdicts > 1 THEN 'mixed' ELSE verdict END AS verdict, reason
+    CASE
+        WHEN level = 'family' OR len(words) = 1 THEN verdict
+        WHEN list_contains(words, 'mixed') OR list_has_all(words, ['holds', 'fails']) THEN 'mixed'
+        ELSE 'inconclusive'
+    END AS verdict, reason
 FROM subjects WHERE rank = 1;
 COMMENT ON VIEW claim_matrix IS 'Claims by families: the family''s verdict, or its model''s where it has none at that level (calibration and control families are decided at run and model only).';
 

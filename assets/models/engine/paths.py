@@ -45,15 +45,13 @@ def by_kernel(
     )
     n_sequences, n_heads, _, d_head = query.shape
     grouped = (key.shape[1], -1)
-    queries, keys, normalisers = query.transpose(1, 2), key.transpose(1, 2), logsumexp.transpose(1, 2)
 
     scores = query.new_zeros(n_sequences, n_heads, len(plan.names))
     n_pairs = max(1, READ_BYTES // (4 * n_sequences * n_heads * d_head))
     for at_query, at_key, weights in plan.split(n_pairs):
-        wanted = queries.index_select(1, at_query).unflatten(2, grouped)
-        logits = (wanted * keys.index_select(1, at_key).unsqueeze(3)).sum(-1).flatten(2)
-        probabilities = torch.exp(scale * logits - normalisers.index_select(1, at_query))
-        scores += probabilities.transpose(1, 2) @ weights
+        products = _tokens(query, at_query).unflatten(1, grouped) * _tokens(key, at_key).unsqueeze(2)
+        logits = scale * products.sum(-1).flatten(1, 2) - logsumexp.index_select(2, at_query)
+        scores += torch.exp(logits) @ weights
 
     logits = query[checked, :, -1].unflatten(0, grouped) @ key[checked].transpose(1, 2)
     sums = torch.exp(scale * logits.flatten(0, 1) - logsumexp[checked, :, -1:]).sum(-1)
@@ -78,7 +76,7 @@ def by_blocks(
     """
     n_sequences, n_heads, n_tokens, _ = query.shape
     grouped = (key.shape[1], -1)
-    queries, keys, values = (query * scale).unflatten(1, grouped), key.contiguous(), value.contiguous()
+    queries, keys, values = (query * scale).unflatten(1, grouped), key.mT.contiguous(), value.contiguous()
     output = value.new_empty(n_sequences, n_tokens, n_heads, value.shape[-1])
     scores = torch.zeros(n_sequences, n_heads, len(plan.names), device=query.device)
     errors = []
@@ -86,7 +84,7 @@ def by_blocks(
     for start in range(0, n_tokens, BLOCK_ROWS):
         end = min(start + BLOCK_ROWS, n_tokens)
         low, high = mask.span(start, end)
-        logits = (queries[:, :, :, start:end].flatten(2, 3) @ keys[:, :, low:high].transpose(2, 3)).float()
+        logits = (queries[:, :, :, start:end].flatten(2, 3) @ keys[..., low:high]).float()
         logits = logits.view(n_sequences, n_heads, end - start, high - low)
         if softcap is not None:
             logits = logits.div_(softcap).tanh_().mul_(softcap)
@@ -99,6 +97,13 @@ def by_blocks(
         output[:, start:end] = _mix(probabilities, values[:, :, low:high])
         scores += _read(probabilities, plan, start, end, low)
     return Attended(output, scores, torch.stack(errors).max().item())
+
+
+def _tokens(tensor: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    """Some tokens of (sequences, heads, tokens, d), copied along the order in which they lie in memory."""
+    if tensor.is_contiguous():
+        return tensor.index_select(2, at)
+    return tensor.transpose(1, 2).index_select(1, at).transpose(1, 2)
 
 
 def _mix(probabilities: torch.Tensor, values: torch.Tensor) -> torch.Tensor:

@@ -295,7 +295,7 @@ def test_coverage_is_told(world: World, library: Library) -> None:
 
     reason = world.decide(library.plain("prefix-matching-heads-exist"))("across", "all")["reason"]
 
-    assert "organisations: EleutherAI; attention: softmax; parameters: 7e+07 to 7e+07; released: 2023 to 2023" in reason
+    assert "organisations: EleutherAI; attention: softmax; parameters: 70M; released: 2023" in reason
 
 
 # Which variant

@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from assets.publish.checks import CHECKS, Check
+from assets.publish.checks import CHECKS, Check, faults
+from catalog.home import Home
 from tests.conftest import Tiny
 
 FAULTS = {
@@ -37,9 +38,15 @@ FAULTS = {
 
 
 @pytest.fixture
-def catalog(tiny: Tiny, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def home(tiny: Tiny, tmp_path: Path) -> Home:
     """A copy of a published catalog, for the test to spoil."""
-    with duckdb.connect(shutil.copy(tiny.home.catalog, tmp_path / "catalog.duckdb")) as connection:
+    shutil.copy(tiny.home.catalog, tmp_path)
+    return Home(tmp_path)
+
+
+@pytest.fixture
+def catalog(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(home.catalog)) as connection:
         yield connection
 
 
@@ -61,3 +68,12 @@ def test_a_fault_is_found(check: Check, fault: str, catalog: duckdb.DuckDBPyConn
     catalog.execute(fault)
 
     assert len(catalog.execute(check.faults).fetchall()) > 0
+
+
+def test_faults_are_counted_by_check(home: Home) -> None:
+    assert faults(home) == {}
+
+    with duckdb.connect(str(home.catalog)) as connection:
+        connection.execute("UPDATE measurements SET value = 'nan' WHERE metric_id = 'repeat_gain'")
+
+    assert faults(home) == {"no_nan": 6}
