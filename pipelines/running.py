@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from assets.claims.schema import load_claims
 from assets.probes.plan import RunPlan, plan
+from assets.publish.checks import faults
 from assets.publish.due import publication_is_due
 from assets.published import importer_named
 from assets.study import Study, load_study
@@ -70,6 +71,8 @@ def run_study(name: str, n_workers: int, out: Console, err: Console) -> None:
     else:
         out.print("Nothing is due: everything was measured, decided and published before.")
     _tell(home, out)
+    for check, count in faults(home).items():
+        err.print(f"[bold yellow]Check {check} found {count} faults[/]: `make ui` shows them at asset catalog.")
     if failed:
         for run in failed:
             err.print(f"[bold red]{run.run_id} failed:[/]", end=" ")

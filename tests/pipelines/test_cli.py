@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import click
+import duckdb
 import pytest
 import typer
 from click.testing import Result
@@ -170,3 +172,14 @@ def test_sync_makes_the_training_runs_known_once(tiny_study: str) -> None:
     assert "2 training runs" in first
     assert "2 of them new" in first
     assert "0 of them new" in second
+
+
+def test_a_run_tells_which_checks_find_faults(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoiled = shutil.copytree(tiny.home.root, tmp_path / "spoiled")
+    monkeypatch.setenv("MOVING_TARGET_HOME", str(spoiled))
+    with duckdb.connect(str(spoiled / "catalog.duckdb")) as connection:
+        connection.execute("UPDATE measurements SET value = 1.5 WHERE metric_id = 'self_attention' AND layer = 0")
+
+    outcome = CliRunner().invoke(app, ["run", tiny.study])
+
+    assert "Check values_lie_in_range found 24 faults" in outcome.output
