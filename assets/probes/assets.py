@@ -39,7 +39,8 @@ from assets.resources import Workspace
     name="probes",
 )
 def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator[MaterializeResult]:
-    """Measures a training run's checkpoints with the selected probes; what was measured is not measured again."""
+    """Measures a training run's checkpoints with the selected probes; what was measured is not measured again. A probe
+    that failed on a checkpoint counts as failed for the training run."""
     run = run_named(workspace.study, context.partition_key)
     record = workspace.record
     selected = [probe_named(name) for name in probes() if AssetKey(name) in context.selected_asset_keys]
@@ -47,23 +48,25 @@ def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator
         plan = plan_run(run, selected, record, record.finished().keys())
         outcome = measure(run, plan.due, workspace.home, context.log.info, context.run.run_id)
     for probe in selected:
-        yield MaterializeResult(asset_key=probe.name, metadata=_metadata(probe.name, outcome, len(plan.checkpoints)))
+        if not outcome.spoiled(probe.name):
+            n_found = sum(probe.name not in checkpoint.probes for checkpoint in plan.checkpoints)
+            yield MaterializeResult(asset_key=probe.name, metadata=_metadata(probe.name, outcome, n_found))
     if outcome.failed:
         told = "\n\n".join(f"{about}: {reason}" for about, reason in outcome.failed.items())
         raise Failure(
-            f"{len(outcome.failed)} probe runs failed; the others are recorded. Run again to retry these.\n\n{told}",
+            f"Failed: {len(outcome.failed)}. What was measured beside is recorded; run again to retry.\n\n{told}",
             allow_retries=False,
         )
 
 
-def _metadata(probe: str, outcome: Outcome, n_checkpoints: int) -> dict[str, int | MetadataValue]:
+def _metadata(probe: str, outcome: Outcome, n_found: int) -> dict[str, int | MetadataValue]:
     metadata: dict[str, int | MetadataValue] = {
         "dagster/row_count": outcome.n_rows.get(probe, 0),
         "probe_runs": outcome.n_probe_runs.get(probe, 0),
-        "found_done": n_checkpoints - outcome.n_probe_runs.get(probe, 0),
+        "found_done": n_found,
         "highest_value": MetadataValue.md(by_checkpoint(outcome.highest.get(probe, {}))),
     }
-    if outcome.not_applicable:
-        lines = "\n".join(f"- {about}: {why}" for about, why in outcome.not_applicable.items())
-        metadata["not_applicable"] = MetadataValue.md(lines)
+    lines = [f"- {about}: {why}" for about, why in outcome.not_applicable.items() if about.endswith(f" {probe}")]
+    if lines:
+        metadata["not_applicable"] = MetadataValue.md("\n".join(lines))
     return metadata

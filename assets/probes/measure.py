@@ -39,6 +39,10 @@ class Outcome:
     not_applicable: dict[str, str] = field(default_factory=dict)
     highest: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
+    def spoiled(self, probe: str) -> bool:
+        """Whether a failure concerns the probe: its own, or that of a whole checkpoint."""
+        return any(about.partition(" ")[2] in {"", probe} for about in self.failed)
+
 
 def measure(
     run: TrainingRun, due: Sequence[DueCheckpoint], home: Home, say: Say, dagster_run_id: str | None = None

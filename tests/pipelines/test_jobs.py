@@ -91,6 +91,7 @@ def test_a_probe_that_fails_fails_the_step_and_loses_nothing(
     execute(definitions, instance, "publish")
 
     assert not first.success
+    assert {m.asset_key.to_user_string() for m in events(first)} == {"checkpoints", "attention"}
     (failure,) = [e for e in first.all_events if e.is_step_failure]
     assert f"{RUN}@step10 repeats: ValueError: the bulb burnt out" in str(failure.step_failure_data.user_failure_data)
     assert len(Record(home).finished()) == 5
