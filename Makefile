@@ -16,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
 
-.PHONY: demo test ui report bench lint types lock clean help
+.PHONY: demo test ui report bench lint lock clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
