@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -24,30 +25,33 @@ class Estimand(Strict):
         """Whether the rule asks for a smallest effect of interest."""
         return False
 
+    @abstractmethod
     def words(self, metric: str | None = None) -> str:
         """The quantity of one run, as the beginning of a sentence.
 
         Args:
             metric: the one that the first reading used, where it is known.
         """
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def in_unit(self) -> str:
         """Its unit; of a model's or family's estimate where runs are not decided singly."""
-        raise NotImplementedError
 
+    @abstractmethod
     def readings(self) -> dict[str, Reading]:
         """What it reads, by key of the claim file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sample(self, evidence: Evidence, run_ids: Sequence[str]) -> list[RunOutcome]:
         """What each of a subject's runs gives."""
-        raise NotImplementedError
 
     def over_runs(self, evidence: Evidence, outcomes: Sequence[RunOutcome], delta: float | None) -> Ruling:
-        """The ruling on the model whose runs gave these outcomes, all of state `decided`."""
-        raise NotImplementedError
+        """The ruling on the model whose runs gave these outcomes, all of state `decided`.
+
+        Not abstract: a trend has no such ruling, since it is decided over models.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is not decided over runs")
 
 
 def taken(run_id: str, estimate: Estimate) -> RunOutcome:

@@ -9,6 +9,7 @@ Not here: two conditions at once (conjunction.py), quantities compared between m
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
@@ -39,9 +40,9 @@ class _Against(Estimand):
             raise ValueError("direction within needs a threshold above 0")
         return self
 
+    @abstractmethod
     def of_run(self, evidence: Evidence, run_id: str) -> Estimate:
         """The number of one run."""
-        raise NotImplementedError
 
     def sample(self, evidence: Evidence, run_ids: Sequence[str]) -> list[RunOutcome]:
         return [self._decided(taken(run_id, self.of_run(evidence, run_id))) for run_id in run_ids]
