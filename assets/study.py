@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, StringConstraints, ValidationError, model_validator
 
 from catalog.errors import UserError
 
@@ -88,6 +88,45 @@ class Published(Strict):
     path: str
 
 
+class ProbeChoice(Strict):
+    """A probe that a study runs: `attention`, or with what the study decides, `{ablation: {checkpoints: all}}`."""
+
+    name: Id
+    checkpoints: Literal["all", "final"] | None = None
+    """On which checkpoints of a training run; None = as the probe itself says."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The probe's own options; `python -m pipelines probes` lists them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, content: Any) -> Any:
+        if isinstance(content, str):
+            return {"name": content}
+        if isinstance(content, dict) and len(content) == 1 and "name" not in content:
+            [(name, options)] = content.items()
+            if not isinstance(options, dict):
+                raise ValueError(f"{name} must be followed by its options, as in {{{name}: {{checkpoints: final}}}}")
+            others = {key: value for key, value in options.items() if key != "checkpoints"}
+            return {"name": name, "checkpoints": options.get("checkpoints"), "options": others}
+        return content
+
+
+class TextFile(Strict):
+    """A corpus on disk."""
+
+    file: str
+
+
+class Dataset(Strict):
+    """A corpus from a data set repository of the Hugging Face Hub: one text or Parquet file of it."""
+
+    dataset: str
+    file: str
+    column: str = "text"
+    """Of a Parquet file."""
+    revision: str = "main"
+
+
 class Study(Strict):
     """A choice of families, checkpoints, probes, claims and published measurements. No facts."""
 
@@ -95,9 +134,19 @@ class Study(Strict):
     description: str = ""
     families: list[Id | FamilySpec]
     checkpoints: dict[str, CheckpointChoice] = Field(default_factory=dict)
-    probes: list[Id]
+    probes: list[ProbeChoice]
     claims: Literal["all"] | list[Id] = "all"
     published: list[Published] = Field(default_factory=list)
+    corpus: TextFile | Dataset | None = None
+    """The text that natural-text metrics are measured on; None = the one that comes with the project."""
+    retest: bool = True
+    """Whether final checkpoints are measured a second time on freshly drawn inputs, for the reliability of scores."""
+    memory_gb: PositiveFloat = 1.0
+    """What a forward pass may take beside the weights, GB; batches adapt to it, values do not depend on it."""
+
+    @property
+    def probe_names(self) -> list[str]:
+        return [choice.name for choice in self.probes]
 
     @model_validator(mode="after")
     def _checkpoints_name_families(self) -> Study:

@@ -33,6 +33,8 @@ from catalog.record import SCHEMA_VERSION, Entry, Record, canonical_json, now, s
 
 STORAGE_VERSION = "v1.5.0"
 """So that DuckDB 1.5 clients can open the file too."""
+VALUES_OF = {"probe_runs": "measurements", "pair_runs": "pair_measurements"}
+"""Tables of executions, each with the table that its Parquet files fill."""
 HISTORIES = {"studies", "checkpoint_weights", "advisories"}
 """Tables that keep the rows of every generation of an entry; the others show the latest."""
 LOCK_WAIT_S = 600
@@ -201,8 +203,9 @@ def _add(
                 rows[table][key] = row
     for table, content in rows.items():
         _insert(connection, table, list(content.values()), keys[table], build)
-    paths = [(row["path"], row["file_sha256"]) for row in rows["probe_runs"].values() if row["path"]]
-    _insert_measurements(connection, record, paths)
+    for runs, table in VALUES_OF.items():
+        files = [(row["path"], row["file_sha256"]) for row in rows[runs].values() if row["path"]]
+        _insert_values(connection, record, table, files)
 
 
 def _check_unchanged(record: Record, entry: Entry) -> None:
@@ -225,7 +228,7 @@ def _insert(
         f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in columns.items() if name != "since_build"
     )
     since = f", {build} AS since_build" if "since_build" in columns else ""
-    if table not in HISTORIES and table not in {"probe_runs", "verdicts", "verdict_runs", "specifications"}:
+    if table not in HISTORIES and table not in {*VALUES_OF, "verdicts", "verdict_runs", "specifications"}:
         same = " AND ".join(f'CAST(t."{name}" AS VARCHAR) = frame."{name}"' for name in key)
         connection.execute(f"DELETE FROM {table} AS t USING frame WHERE {same}")
     connection.execute(f"INSERT INTO {table} BY NAME SELECT {named}{since} FROM frame")
@@ -239,14 +242,16 @@ def _text(value: Any) -> str | None:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _insert_measurements(connection: duckdb.DuckDBPyConnection, record: Record, files: list[tuple[str, str]]) -> None:
+def _insert_values(
+    connection: duckdb.DuckDBPyConnection, record: Record, table: str, files: list[tuple[str, str]]
+) -> None:
     for path, sha256 in files:
         _check_unchanged(record, Entry(os.path.relpath(record.home.root / path, record.home.record), sha256))
     if files:
-        names = ", ".join(f'"{name}"' for name in _columns(connection, "measurements"))
+        names = ", ".join(f'"{name}"' for name in _columns(connection, table))
         paths = sorted(str(record.home.root / path) for path, _ in files)
         connection.execute(
-            f"INSERT INTO measurements ({names}) SELECT {names} FROM read_parquet($paths, union_by_name = true)",
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM read_parquet($paths, union_by_name = true)",
             {"paths": paths},
         )
 
@@ -303,17 +308,20 @@ def verify(connection: duckdb.DuckDBPyConnection, build: int | None) -> None:
     Raises:
         UserError: with the table and one offending row.
     """
-    new = f"probe_run_id IN (SELECT probe_run_id FROM probe_runs WHERE since_build = {build})" if build else "TRUE"
+    new = {
+        "measurements": f"probe_run_id IN (SELECT probe_run_id FROM probe_runs WHERE since_build = {build})",
+        "pair_measurements": f"pair_run_id IN (SELECT pair_run_id FROM pair_runs WHERE since_build = {build})",
+    }
     for table, key in table_keys(connection).items():
         names = ", ".join(key)
-        where = new if table == "measurements" else "TRUE"
+        where = new.get(table, "TRUE") if build else "TRUE"
         twice = first_row(
             connection, f"SELECT {names} FROM {table} WHERE {where} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
         )
         if twice:
             raise _inconsistent(f"Table {table} holds two rows for {names} = {twice}.")
     for table, column, other, other_column in references(connection):
-        where = new if table == "measurements" else "TRUE"
+        where = new.get(table, "TRUE") if build else "TRUE"
         lost = first_row(
             connection,
             f"SELECT DISTINCT {column} FROM {table} WHERE {where} AND {column} IS NOT NULL "

@@ -35,6 +35,10 @@ class Home:
         return self.record / "measurements"
 
     @property
+    def arrays(self) -> Path:
+        return self.record / "arrays"
+
+    @property
     def ledger(self) -> Path:
         return self.record / "ledger"
 
@@ -49,6 +53,10 @@ class Home:
     @property
     def weights(self) -> Path:
         return self.root / "weights"
+
+    @property
+    def corpora(self) -> Path:
+        return self.root / "corpora"
 
     @property
     def catalog(self) -> Path:

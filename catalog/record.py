@@ -8,6 +8,7 @@ Not here: what the rows mean (schema.sql), the one writer of the catalog (build.
     ledger/models/pythia-70m.000001.json                 facts: rows for one or more tables, by kind, key and generation
     ledger/probe_runs/attention.1f0c....000001.ok.json   probe runs: by probe, cache key, number and status
     measurements/attention.1f0c....000001.parquet
+    arrays/representation.1f0c....000001.safetensors     what pair measures compare, kept but not in the catalog
     evaluations/20261122T101500-ab12cd34.json            verdicts of all claims on the evidence of one build
     builds/000001.json                                   what each publication of the catalog added
 """
@@ -32,6 +33,7 @@ from catalog.errors import UserError
 from catalog.home import Home
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
 SCHEMA_VERSION = 1
@@ -163,13 +165,16 @@ class Record:
                 found[identity] = status
         return found
 
-    def put_probe_run(self, row: Row, measurements: pl.DataFrame | None) -> str:
+    def put_probe_run(
+        self, row: Row, measurements: pl.DataFrame | None, arrays: Mapping[str, np.ndarray] | None = None
+    ) -> str:
         """Records one execution of a probe: its values first, then the entry that makes them count.
 
         Args:
             row: columns of catalog table probe_runs, without those that are set here (probe_run_id, recorded_at, path,
-                file_sha256, n_rows) and since_build.
+                file_sha256, n_rows, arrays_path, arrays_sha256) and since_build.
             measurements: columns of catalog table measurements without probe_run_id and checkpoint_id.
+            arrays: by name, kept as one safetensors file; not part of the catalog.
 
         Returns:
             The probe_run_id.
@@ -178,7 +183,11 @@ class Record:
         while True:
             probe_run_id = f"{row['probe']}.{row['cache_key']}.{number:06}"
             entry = {**row, "probe_run_id": probe_run_id, "recorded_at": now()}
-            if self._is_free(probe_run_id) and self._put_values(entry, measurements):
+            if (
+                self._is_free(probe_run_id)
+                and self._put_values(entry, measurements)
+                and self._put_arrays(entry, arrays)
+            ):
                 text = canonical_json({"kind": "probe_runs", "key": probe_run_id, "rows": {"probe_runs": [entry]}})
                 if write_new(self.home.ledger / "probe_runs" / f"{probe_run_id}.{row['status']}.json", text.encode()):
                     return probe_run_id
@@ -203,6 +212,35 @@ class Record:
         path = self.home.measurements / f"{entry['probe_run_id']}.parquet"
         entry |= {"path": self.home.relative(path), "file_sha256": sha256_of(buffer.getvalue()), "n_rows": named.height}
         return write_new(path, buffer.getvalue())
+
+    def _put_arrays(self, entry: dict[str, Any], arrays: Mapping[str, np.ndarray] | None) -> bool:
+        """Writes the arrays and completes the entry with their path and sha256; False where the name is taken."""
+        entry |= {"arrays_path": None, "arrays_sha256": None}
+        if not arrays:
+            return True
+        from safetensors.numpy import save
+
+        content = save(dict(arrays))
+        path = self.home.arrays / f"{entry['probe_run_id']}.safetensors"
+        entry |= {"arrays_path": self.home.relative(path), "arrays_sha256": sha256_of(content)}
+        return write_new(path, content)
+
+    def arrays(self, path: str) -> dict[str, np.ndarray]:
+        """The arrays of a probe run, by its arrays_path.
+
+        Raises:
+            UserError: the file is missing or damaged.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        file = self.home.root / path
+        try:
+            return load(file.read_bytes())
+        except (OSError, SafetensorError) as error:
+            raise UserError(
+                f"Arrays of the record can't be read: {error}", where=str(file), mend="Restore the file from a backup."
+            ) from None
 
     # Evaluations
 

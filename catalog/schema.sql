@@ -309,6 +309,8 @@ CREATE TABLE probe_runs (
     path VARCHAR,
     file_sha256 VARCHAR,
     n_rows BIGINT NOT NULL,
+    arrays_path VARCHAR,
+    arrays_sha256 VARCHAR,
     since_build INTEGER NOT NULL
 );
 COMMENT ON TABLE probe_runs IS 'KEY: probe_run_id. One execution of a probe on a checkpoint, or one imported file of published measurements.';
@@ -322,7 +324,7 @@ COMMENT ON COLUMN probe_runs.provenance IS 'measured or published; neither super
 COMMENT ON COLUMN probe_runs.source_id IS 'Where the values come from. -> sources.source_id';
 COMMENT ON COLUMN probe_runs.status IS 'ok, failed or not_applicable. A failed execution supersedes nothing.';
 COMMENT ON COLUMN probe_runs.reason IS 'Why it failed or is not applicable, in words.';
-COMMENT ON COLUMN probe_runs.sample_seed IS 'Seed of the sampled input tokens.';
+COMMENT ON COLUMN probe_runs.sample_seed IS 'Which draw of the random inputs: 0 is what evidence shows, 1 the retest on fresh ones; null for published values.';
 COMMENT ON COLUMN probe_runs.dtype IS 'Precision of the computation.';
 COMMENT ON COLUMN probe_runs.device IS 'cpu or cuda; not part of the identity.';
 COMMENT ON COLUMN probe_runs.attention_implementation IS 'Which path read the attention: kernel, blocks or eager; not part of the identity.';
@@ -339,6 +341,8 @@ COMMENT ON COLUMN probe_runs.cache_key IS 'sha256 over all that decides the valu
 COMMENT ON COLUMN probe_runs.path IS 'Its Parquet file inside the record; null where there are no rows.';
 COMMENT ON COLUMN probe_runs.file_sha256 IS 'sha256 of that file.';
 COMMENT ON COLUMN probe_runs.n_rows IS 'Measurements in that file.';
+COMMENT ON COLUMN probe_runs.arrays_path IS 'Its safetensors file inside the record, which pair measures compare between runs; null where it has none.';
+COMMENT ON COLUMN probe_runs.arrays_sha256 IS 'sha256 of that file.';
 COMMENT ON COLUMN probe_runs.since_build IS 'Build that first held this row; the latest ok one per cache identity is current. -> builds.build';
 
 CREATE TABLE measurements (
@@ -374,6 +378,62 @@ COMMENT ON COLUMN measurements.value_b IS 'The same over the odd-numbered sample
 COMMENT ON COLUMN measurements.chance IS 'What uniform attention (or the stated null) gives on the same input; null where there is none.';
 COMMENT ON COLUMN measurements.standard_error IS 'Standard error over samples; null where it is unknown.';
 COMMENT ON COLUMN measurements.n IS 'Number of samples.';
+
+CREATE TABLE pair_runs (
+    pair_run_id VARCHAR NOT NULL,
+    measure VARCHAR NOT NULL,
+    measure_version INTEGER NOT NULL,
+    subject VARCHAR NOT NULL,
+    status VARCHAR NOT NULL,
+    reason VARCHAR,
+    inputs JSON NOT NULL,
+    duration_s DOUBLE,
+    recorded_at TIMESTAMP NOT NULL,
+    path VARCHAR,
+    file_sha256 VARCHAR,
+    n_rows BIGINT NOT NULL,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE pair_runs IS 'KEY: pair_run_id. One execution of a pair measure on all pairs of training runs of a model.';
+COMMENT ON COLUMN pair_runs.pair_run_id IS 'Id of the execution.';
+COMMENT ON COLUMN pair_runs.measure IS 'Name of the pair measure.';
+COMMENT ON COLUMN pair_runs.measure_version IS 'Its version; raised when its numbers may change.';
+COMMENT ON COLUMN pair_runs.subject IS 'The model whose training runs were compared. -> models.model_id';
+COMMENT ON COLUMN pair_runs.status IS 'ok or not_applicable.';
+COMMENT ON COLUMN pair_runs.reason IS 'Why it is not applicable, in words.';
+COMMENT ON COLUMN pair_runs.inputs IS 'Digest of the evidence and the arrays compared, JSON: equal inputs are not compared again.';
+COMMENT ON COLUMN pair_runs.duration_s IS 'Wall time, seconds.';
+COMMENT ON COLUMN pair_runs.recorded_at IS 'When the entry was written, UTC; informs only.';
+COMMENT ON COLUMN pair_runs.path IS 'Its Parquet file inside the record; null where there are no rows.';
+COMMENT ON COLUMN pair_runs.file_sha256 IS 'sha256 of that file.';
+COMMENT ON COLUMN pair_runs.n_rows IS 'Pair measurements in that file.';
+COMMENT ON COLUMN pair_runs.since_build IS 'Build that first held this row; the latest per measure and subject is current. -> builds.build';
+
+CREATE TABLE pair_measurements (
+    pair_run_id VARCHAR NOT NULL,
+    variant_id VARCHAR NOT NULL,
+    metric_id VARCHAR NOT NULL,
+    checkpoint_a VARCHAR NOT NULL,
+    checkpoint_b VARCHAR NOT NULL,
+    layer INTEGER,
+    stratum VARCHAR NOT NULL,
+    value DOUBLE,
+    chance DOUBLE,
+    standard_error DOUBLE,
+    n INTEGER
+);
+COMMENT ON TABLE pair_measurements IS 'KEY: pair_run_id, variant_id, checkpoint_a, checkpoint_b, layer, stratum. How alike two checkpoints are; read likeness first, which shows the values that count now.';
+COMMENT ON COLUMN pair_measurements.pair_run_id IS 'Who compared them. -> pair_runs.pair_run_id';
+COMMENT ON COLUMN pair_measurements.variant_id IS 'What was compared. -> metric_variants.variant_id';
+COMMENT ON COLUMN pair_measurements.metric_id IS 'Its metric. -> metrics.metric_id';
+COMMENT ON COLUMN pair_measurements.checkpoint_a IS 'One of the two; for whole training runs their last checkpoint. -> checkpoints.checkpoint_id';
+COMMENT ON COLUMN pair_measurements.checkpoint_b IS 'The other, later in the order of ids. -> checkpoints.checkpoint_id';
+COMMENT ON COLUMN pair_measurements.layer IS 'Layer, 0-based; null where the value is not about one.';
+COMMENT ON COLUMN pair_measurements.stratum IS 'What the likeness is of: metric=previous_token; empty = the whole.';
+COMMENT ON COLUMN pair_measurements.value IS 'The likeness or distance, in the metric''s unit.';
+COMMENT ON COLUMN pair_measurements.chance IS 'What the metric''s own control gives: untrained models, other models, random heads, a rotated basis; null where it cannot be had.';
+COMMENT ON COLUMN pair_measurements.standard_error IS 'Standard error; null where it is unknown.';
+COMMENT ON COLUMN pair_measurements.n IS 'Number of things compared: heads, steps, features, samples.';
 
 CREATE TABLE claims (
     claim_id VARCHAR NOT NULL,

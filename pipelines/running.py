@@ -99,7 +99,7 @@ def _measure(name: str, study: Study, due: list[RunPlan], home: Home, n_workers:
                 word = "failed" if done.fault else "done"
                 progress.console.print(f"  {word}  {done.run_id}", highlight=False)
 
-        finished = spread(run_ids, name, study.probes, n_workers, tick)
+        finished = spread(run_ids, name, study.probe_names, n_workers, tick)
     return [run for run in finished if run.fault]
 
 

@@ -62,7 +62,9 @@ def plan(plans: Sequence[RunPlan]) -> Table:
     table = Table("training run", "source", "checkpoints", "due", "why", title="What is due")
     for each in plans:
         unpinned = sum(not checkpoint.is_pinned for checkpoint in each.due)
-        probes = Counter(probe for checkpoint in each.due for probe in checkpoint.probes)
+        probes = Counter(
+            probe for checkpoint in each.due for probe in dict.fromkeys(task.probe for task in checkpoint.tasks)
+        )
         why = [f"{unpinned} to make or fetch"] * bool(unpinned) + [f"{probe} on {n}" for probe, n in probes.items()]
         due = str(len(each.due)) if each.due else "[dim]none[/]"
         table.add_row(each.run.run_id, each.run.kind, str(len(each.checkpoints)), due, ", ".join(why))
@@ -111,7 +113,7 @@ def studies(found: Sequence[Study]) -> Table:
     for study in found:
         names = ", ".join(f if isinstance(f, str) else f.family_id for f in study.families)
         claims = study.claims if isinstance(study.claims, str) else str(len(study.claims))
-        table.add_row(study.name, names, ", ".join(study.probes), claims, study.description)
+        table.add_row(study.name, names, ", ".join(study.probe_names), claims, study.description)
     return table
 
 

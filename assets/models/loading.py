@@ -22,7 +22,15 @@ UNTRAINED_BELOW = 0.25
 """Rows of the embedding whose norm is below this share of the median norm count as untrained."""
 
 
-def load(folder: Path, *, checkpoint_id: str, role: str, device: str = "cpu", dtype: str = "float32") -> LoadedModel:
+def load(
+    folder: Path,
+    *,
+    checkpoint_id: str,
+    role: str,
+    device: str = "cpu",
+    dtype: str = "float32",
+    activation_bytes: int = 2**30,
+) -> LoadedModel:
     """Loads a folder in Hugging Face layout.
 
     Args:
@@ -31,6 +39,7 @@ def load(folder: Path, *, checkpoint_id: str, role: str, device: str = "cpu", dt
         role: its family's role.
         device: cpu, cuda.
         dtype: precision that the weights are converted to and the model computes in.
+        activation_bytes: what a forward pass may take beside the weights.
 
     Raises:
         UserError: weights are missing, left over, refused or damaged; the architecture is unknown.
@@ -71,6 +80,8 @@ def load(folder: Path, *, checkpoint_id: str, role: str, device: str = "cpu", dt
         ordinary_token_ids=ordinary_token_ids(model, tokenizer),
         bos_token_id=tokenizer.bos_token_id if tokenizer else None,
         adds_bos=adds_bos(tokenizer) if tokenizer else False,
+        tokenizer=tokenizer,
+        activation_bytes=activation_bytes,
     )
 
 

@@ -15,6 +15,7 @@ from dagster import (
 from assets.models.facts import at_work_on
 from assets.models.runs import run_named
 from assets.partitions import training_runs
+from assets.probes.battery import battery_of
 from assets.probes.describe import by_checkpoint, description
 from assets.probes.measure import Outcome, measure
 from assets.probes.plan import plan_run
@@ -44,12 +45,13 @@ def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator
     run = run_named(workspace.study, context.partition_key)
     record = workspace.record
     selected = [probe_named(name) for name in probes() if AssetKey(name) in context.selected_asset_keys]
+    battery = battery_of(workspace.study, workspace.home).with_probes([probe.name for probe in selected])
     with at_work_on(workspace.home, run.run_id):
-        plan = plan_run(run, selected, record, record.finished().keys())
-        outcome = measure(run, plan.due, workspace.home, context.log.info, context.run.run_id)
+        plan = plan_run(run, battery, record, record.finished().keys())
+        outcome = measure(run, plan.due, battery, workspace.home, context.log.info, context.run.run_id)
     for probe in selected:
         if not outcome.spoiled(probe.name):
-            n_found = sum(probe.name not in checkpoint.probes for checkpoint in plan.checkpoints)
+            n_found = sum(all(t.probe != probe.name for t in checkpoint.tasks) for checkpoint in plan.checkpoints)
             yield MaterializeResult(asset_key=probe.name, metadata=_metadata(probe.name, outcome, n_found))
     if outcome.failed:
         told = "\n\n".join(f"{about}: {reason}" for about, reason in outcome.failed.items())

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assets.probes.inputs import Kind, Shape, sample, size_for
-from assets.probes.registry import Measurement, Metric, NotApplicable, Parameters, Result
+from assets.probes.inputs import Kind, Shape, Size, sample, size_for, with_bos_as_set
+from assets.probes.registry import Measurement, Metric, NotApplicable, Parameters, Probe, Result, Setting
 from assets.probes.samples import over_sequences, refuse_nan
 
 if TYPE_CHECKING:
@@ -87,27 +87,29 @@ METRICS = (
 )
 
 
-class AttentionProbe:
+class AttentionProbe(Probe):
     """See assets/probes/registry.py, Probe. A portable one reads in blocks even where the fused kernel applies."""
 
     name = "attention"
     version = 1
+    redraws = True
+    Options = Size
     metrics = METRICS
     cost = "Two forward passes of the model's body a sequence, without the language-model head."
 
     def __init__(self, portable: bool = False) -> None:
         self.portable = portable
 
-    def parameters(self, role: str) -> Parameters:
-        return size_for(role)
+    def parameters(self, setting: Setting) -> Parameters:
+        return size_for(setting)
 
-    def measure(self, model: LoadedModel, parameters: Parameters, sample_seed: int) -> Result:
+    def measure(self, model: LoadedModel, setting: Setting) -> Result:
         from assets.models.engine.read import NoAttentionError, read_attention
 
-        shape = Shape.of(parameters)
+        model, shape = with_bos_as_set(model, setting), Shape.of(self.parameters(setting))
         readings = {}
         for kind, readouts in READOUTS.items():
-            tokens = sample(model, kind, shape, sample_seed)
+            tokens = sample(model, kind, shape, setting.sample_seed)
             try:
                 readings[kind] = read_attention(model, tokens, readouts(shape, model.adds_bos), self.portable)
             except NoAttentionError as error:

@@ -8,10 +8,13 @@ what is read on them.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from assets.probes.registry import NotApplicable, Parameters
+from pydantic import PositiveInt
+
+from assets.probes.registry import NotApplicable, Parameters, Setting
+from assets.study import Strict
 
 if TYPE_CHECKING:
     import torch
@@ -34,11 +37,36 @@ class Shape:
         return cls(*(int(parameters[key]) for key in ("n", "m", "n_sequences")))
 
 
-def size_for(role: str) -> dict[str, int]:
-    """n, m and n_sequences for a family's role: our own small models have small vocabularies and short contexts."""
-    if role in {"calibration", "control"}:
-        return {"n": 24, "m": 2, "n_sequences": 64}
-    return {"n": 50, "m": 2, "n_sequences": 32}
+class Size(Strict):
+    """Options of a probe on random tokens; None = by the family's role, see size_for."""
+
+    n: PositiveInt | None = None
+    """Distinct tokens in a block."""
+    m: PositiveInt = 2
+    """Blocks in a sequence."""
+    n_sequences: PositiveInt | None = None
+    bos: bool | None = None
+    """Whether a BOS token stands in front; None = as the model's tokenizer does."""
+
+
+def size_for(setting: Setting) -> dict[str, int | bool]:
+    """n, m and n_sequences: our own small models have small vocabularies and short contexts. `bos` where it is forced."""
+    size: Size = setting.options if isinstance(setting.options, Size) else Size()
+    n, n_sequences = (24, 64) if setting.role in {"calibration", "control"} else (50, 32)
+    found: dict[str, int | bool] = {"n": size.n or n, "m": size.m, "n_sequences": size.n_sequences or n_sequences}
+    return found if size.bos is None else {**found, "bos": size.bos}
+
+
+def with_bos_as_set(model: LoadedModel, setting: Setting) -> LoadedModel:
+    """The model, with or without BOS in front of its inputs as the setting has it.
+
+    Raises:
+        NotApplicable: BOS is asked for and the model has none.
+    """
+    bos = setting.options.bos if isinstance(setting.options, Size) else None
+    if bos and model.bos_token_id is None:
+        raise NotApplicable("It has no BOS token.")
+    return model if bos is None else replace(model, adds_bos=bos)
 
 
 def sample(model: LoadedModel, kind: Kind, shape: Shape, sample_seed: int) -> torch.Tensor:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from assets.models.facts import SOURCE_ID, source_row
 from assets.models.sources import Pinned, Refused, Say, TrainingRun, pin_each
+from assets.probes.battery import Battery, Task
 from assets.probes.describe import highest
-from assets.probes.plan import DTYPE, SAMPLE_SEED, DueCheckpoint, cache_key
-from assets.probes.registry import NotApplicable, Probe, Result, canonical, probe_named
+from assets.probes.plan import DTYPE, DueCheckpoint, cache_key
+from assets.probes.registry import NotApplicable, Probe, Result, Setting, canonical, probe_named
 from assets.probes.rows import frame_of, put_definitions
 from catalog.errors import UserError
 from catalog.home import Home
@@ -45,12 +46,17 @@ class Outcome:
 
 
 def measure(
-    run: TrainingRun, due: Sequence[DueCheckpoint], home: Home, say: Say, dagster_run_id: str | None = None
+    run: TrainingRun,
+    due: Sequence[DueCheckpoint],
+    battery: Battery,
+    home: Home,
+    say: Say,
+    dagster_run_id: str | None = None,
 ) -> Outcome:
     """Does all due probes of a training run's checkpoints."""
     record, outcome = Record(home), Outcome()
-    wanted = {checkpoint.planned.label: checkpoint.probes for checkpoint in due if checkpoint.probes}
-    planned = [checkpoint.planned for checkpoint in due if checkpoint.probes]
+    wanted = {checkpoint.planned.label: checkpoint.tasks for checkpoint in due if checkpoint.tasks}
+    planned = [checkpoint.planned for checkpoint in due if checkpoint.tasks]
     if planned:
         record.put("sources", SOURCE_ID, {"sources": [source_row()]})
     for number, had in enumerate(pin_each(run, planned, home, say), start=1):
@@ -58,13 +64,19 @@ def measure(
         if isinstance(had, Refused):
             outcome.failed[checkpoint_id] = had.reason
             continue
-        _measure_checkpoint(run, had, wanted[had.planned.label], record, outcome, dagster_run_id)
+        _measure_checkpoint(run, had, wanted[had.planned.label], battery, record, outcome, dagster_run_id)
         say(f"{checkpoint_id} measured ({number} of {len(planned)})")
     return outcome
 
 
 def _measure_checkpoint(
-    run: TrainingRun, pinned: Pinned, names: Sequence[str], record: Record, outcome: Outcome, dagster_run_id: str | None
+    run: TrainingRun,
+    pinned: Pinned,
+    tasks: Sequence[Task],
+    battery: Battery,
+    record: Record,
+    outcome: Outcome,
+    dagster_run_id: str | None,
 ) -> None:
     from assets.models.loading import load
 
@@ -73,26 +85,28 @@ def _measure_checkpoint(
     model: LoadedModel | None = None
     reason = None
     try:
-        model = load(pinned.folder, checkpoint_id=checkpoint_id, role=run.role)
+        model = load(
+            pinned.folder, checkpoint_id=checkpoint_id, role=run.role, activation_bytes=battery.activation_bytes
+        )
     except Exception as error:
         reason = told(error)
-    for name in names:
-        probe = probe_named(name)
+    for task in tasks:
+        probe, setting = probe_named(task.probe), battery.setting(task, run.role)
         started, clock, cpu = now(), time.perf_counter(), time.process_time()
         status, result = ("failed", None) if model is None else ("ok", None)
         if model is not None:
-            status, reason, result = _run_probe(probe, model, run.role)
+            status, reason, result = _run_probe(probe, model, setting)
         row = {
             "checkpoint_id": checkpoint_id,
             "weights_sha256": pinned.weights_sha256,
             "probe": probe.name,
             "probe_version": probe.version,
-            "parameters": canonical(probe.parameters(run.role)),
+            "parameters": canonical(probe.parameters(setting)),
             "provenance": "measured",
             "source_id": SOURCE_ID,
             "status": status,
             "reason": reason,
-            "sample_seed": SAMPLE_SEED,
+            "sample_seed": task.sample_seed,
             "dtype": DTYPE,
             "device": str(model.device) if model else None,
             "attention_implementation": result.attention_implementation if result else None,
@@ -103,19 +117,19 @@ def _measure_checkpoint(
             "cpu_s": round(time.process_time() - cpu, 4),
             "peak_memory_bytes": peak_memory_bytes(),
             "dagster_run_id": dagster_run_id,
-            "cache_key": cache_key(checkpoint_id, hashes, probe, run.role),
+            "cache_key": cache_key(checkpoint_id, hashes, task, setting),
         }
         measurements = result.measurements if result else []
         put_definitions(record, probe.metrics, measurements)
-        record.put_probe_run(row, frame_of(measurements))
-        _note(outcome, f"{checkpoint_id} {name}", name, status, reason, len(measurements))
-        if measurements:
-            outcome.highest.setdefault(name, {})[pinned.planned.label] = highest(measurements)
+        record.put_probe_run(row, frame_of(measurements), result.arrays if result else None)
+        _note(outcome, f"{checkpoint_id} {task.probe}", task.probe, status, reason, len(measurements))
+        if measurements and task.sample_seed == 0:
+            outcome.highest.setdefault(task.probe, {})[pinned.planned.label] = highest(measurements)
 
 
-def _run_probe(probe: Probe, model: LoadedModel, role: str) -> tuple[str, str | None, Result | None]:
+def _run_probe(probe: Probe, model: LoadedModel, setting: Setting) -> tuple[str, str | None, Result | None]:
     try:
-        return "ok", None, probe.measure(model, probe.parameters(role), SAMPLE_SEED)
+        return "ok", None, probe.measure(model, setting)
     except NotApplicable as why:
         return "not_applicable", str(why), None
     except Exception as error:

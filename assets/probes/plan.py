@@ -6,19 +6,19 @@ with these parameters, is done, wherever and whenever that was. Not here: doing 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from assets.models.runs import training_runs
 from assets.models.sources import Planned, TrainingRun, source_named
-from assets.probes.registry import Probe, canonical, probe_named
+from assets.probes.battery import Battery, Task, battery_of
+from assets.probes.registry import Setting, canonical, probe_named
 from assets.study import Study, digest
 from catalog.record import Record
 
 Hashes = tuple[str, str, str | None]
 """sha256 of weights, configuration and tokenizer (None where there is none)."""
 DTYPE = "float32"
-SAMPLE_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class DueCheckpoint:
     planned: Planned
     is_pinned: bool
     """Whether the record knows its bytes; else it is to be made or fetched."""
-    probes: tuple[str, ...]
+    tasks: tuple[Task, ...]
 
 
 @dataclass(frozen=True)
@@ -40,29 +40,35 @@ class RunPlan:
 
     @property
     def due(self) -> tuple[DueCheckpoint, ...]:
-        return tuple(c for c in self.checkpoints if c.probes or not c.is_pinned)
+        return tuple(c for c in self.checkpoints if c.tasks or not c.is_pinned)
 
     @property
     def n_tasks(self) -> int:
         """Checkpoints to make or fetch, and probe runs to do."""
-        return sum(len(c.probes) + (not c.is_pinned) for c in self.checkpoints)
+        return sum(len(c.tasks) + (not c.is_pinned) for c in self.checkpoints)
 
 
 def plan(study: Study, record: Record) -> list[RunPlan]:
     """Every training run of a study, with what is due for each of its checkpoints."""
-    wanted = [probe_named(name) for name in study.probes]
+    battery = battery_of(study, record.home)
     finished = record.finished().keys()
-    return [plan_run(run, wanted, record, finished) for run in training_runs(study)]
+    return [plan_run(run, battery, record, finished) for run in training_runs(study)]
 
 
-def plan_run(run: TrainingRun, probes: Sequence[Probe], record: Record, finished: Collection[str]) -> RunPlan:
+def plan_run(run: TrainingRun, battery: Battery, record: Record, finished: Collection[str]) -> RunPlan:
     """One training run's plan; `finished` as Record.finished gives it."""
     checkpoints = []
-    for planned in source_named(run.kind, run.run_id).plan(run):
+    listed = source_named(run.kind, run.run_id).plan(run)
+    for planned in listed:
         checkpoint_id = run.checkpoint_id(planned.label)
         weights = known_weights(record, checkpoint_id, planned.revision)
-        due = [p for p in probes if weights is None or identity(checkpoint_id, weights, p, run.role) not in finished]
-        checkpoints.append(DueCheckpoint(planned, weights is not None, tuple(p.name for p in due)))
+        due = [
+            task
+            for task in battery.tasks(last=planned is listed[-1])
+            if weights is None
+            or identity(checkpoint_id, weights, task, battery.setting(task, run.role)) not in finished
+        ]
+        checkpoints.append(DueCheckpoint(planned, weights is not None, tuple(due)))
     return RunPlan(run, tuple(checkpoints))
 
 
@@ -75,17 +81,18 @@ def known_weights(record: Record, checkpoint_id: str, revision: str) -> Hashes |
     return None
 
 
-def identity(checkpoint_id: str, weights: Hashes, probe: Probe, role: str) -> str:
+def identity(checkpoint_id: str, weights: Hashes, task: Task, setting: Setting) -> str:
     """`probe.cache key`, as Record.finished lists it."""
-    return f"{probe.name}.{cache_key(checkpoint_id, weights, probe, role)}"
+    return f"{task.probe}.{cache_key(checkpoint_id, weights, task, setting)}"
 
 
-def cache_key(checkpoint_id: str, weights: Hashes, probe: Probe, role: str) -> str:
+def cache_key(checkpoint_id: str, weights: Hashes, task: Task, setting: Setting) -> str:
     """sha256 over all that decides the values; not device, batch size or library versions (advisories name those).
 
     The checkpoint is part of it: two checkpoints of equal bytes (step 0 of families that share a seed, or a suite's
     duplicates) each get measurements of their own.
     """
+    probe = probe_named(task.probe)
     content = {
         "checkpoint": checkpoint_id,
         "weights": weights[0],
@@ -93,8 +100,8 @@ def cache_key(checkpoint_id: str, weights: Hashes, probe: Probe, role: str) -> s
         "tokenizer": weights[2],
         "probe": probe.name,
         "version": probe.version,
-        "parameters": dict(probe.parameters(role)),
+        "parameters": dict(probe.parameters(setting)),
         "dtype": DTYPE,
-        "sample_seed": SAMPLE_SEED,
+        "sample_seed": task.sample_seed,
     }
     return digest(canonical(content))[:40]

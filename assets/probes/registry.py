@@ -9,19 +9,24 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from assets.probes.corpora import Corpus, default_corpus
+from assets.study import Strict
 from catalog.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from assets.models.engine.loaded import LoadedModel
 
 Grain = Literal["checkpoint", "layer", "head", "edge", "head_set", "pair"]
-Method = Literal["attention", "weights", "intervention", "behaviour"]
-Parameters = Mapping[str, bool | int | str]
+Method = Literal["attention", "weights", "intervention", "behaviour", "representation"]
+Parameters = Mapping[str, bool | int | float | str]
 
 
 @dataclass(frozen=True)
@@ -76,22 +81,53 @@ class Result:
     attention_implementation: str | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     """Checks of the instrument by name, such as the largest deviation of a row sum from one."""
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    """What pair measures (assets/likeness) compare between checkpoints, by name; kept beside the measurements."""
 
 
-class Probe(Protocol):
-    """Code that measures a checkpoint."""
+class NoOptions(Strict):
+    """The options of a probe that has none."""
 
-    name: str
-    version: int
+
+@dataclass(frozen=True)
+class Setting:
+    """How a study has the checkpoints of a family measured.
+
+    Attributes:
+        role: the family's: natural, calibration or control.
+        corpus: the text that natural-text metrics are measured on.
+        options: the probe's own, an instance of its `Options`.
+        sample_seed: which draw of the random inputs; 0, and 1 for a retest on fresh ones.
+    """
+
+    role: str
+    corpus: Corpus = field(default_factory=default_corpus)
+    options: Any = field(default_factory=NoOptions)
+    sample_seed: int = 0
+
+
+class Probe(ABC):
+    """Code that measures a checkpoint; a module holds one instance, named PROBE."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
     """Raised when the same parameters may give other numbers."""
-    metrics: tuple[Metric, ...]
-    cost: str
+    metrics: ClassVar[tuple[Metric, ...]]
+    cost: ClassVar[str]
     """Forward passes and memory, in words."""
+    checkpoints: ClassVar[Literal["all", "final"]] = "all"
+    """Which checkpoints of a training run it measures, unless the study says otherwise."""
+    redraws: ClassVar[bool] = False
+    """Whether the final checkpoint is measured again on freshly drawn inputs, for the retest reliability."""
+    Options: ClassVar[type[Strict]] = NoOptions
+    """What a study may state for it, as in `probes: [{sparse_autoencoder: {layer: 3}}]`."""
 
-    def parameters(self, role: str) -> Parameters:
-        """What it runs with for a family's role, torch-free: part of the cache key."""
+    @abstractmethod
+    def parameters(self, setting: Setting) -> Parameters:
+        """What it runs with, torch-free: part of the cache key."""
 
-    def measure(self, model: LoadedModel, parameters: Parameters, sample_seed: int) -> Result:
+    @abstractmethod
+    def measure(self, model: LoadedModel, setting: Setting) -> Result:
         """All measurements of one checkpoint.
 
         Raises:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assets.probes.inputs import Shape, sample, size_for
-from assets.probes.registry import Measurement, Metric, Parameters, Result
+from assets.probes.inputs import Shape, Size, sample, size_for, with_bos_as_set
+from assets.probes.registry import Measurement, Metric, Parameters, Probe, Result, Setting
 from assets.probes.samples import over_sequences, refuse_nan
 
 if TYPE_CHECKING:
@@ -64,22 +64,24 @@ METRICS = (
 )
 
 
-class RepeatsProbe:
+class RepeatsProbe(Probe):
     """See assets/probes/registry.py, Probe."""
 
     name = "repeats"
     version = 1
+    redraws = True
+    Options = Size
     metrics = METRICS
     cost = "One forward pass a sequence, with the language-model head at all positions but two."
 
-    def parameters(self, role: str) -> Parameters:
-        return size_for(role)
+    def parameters(self, setting: Setting) -> Parameters:
+        return size_for(setting)
 
-    def measure(self, model: LoadedModel, parameters: Parameters, sample_seed: int) -> Result:
+    def measure(self, model: LoadedModel, setting: Setting) -> Result:
         from assets.models.engine.predict import predict_next
 
-        shape = Shape.of(parameters)
-        tokens = sample(model, "repeated", shape, sample_seed)
+        model, shape = with_bos_as_set(model, setting), Shape.of(self.parameters(setting))
+        tokens = sample(model, "repeated", shape, setting.sample_seed)
         first = np.arange(shape.n - 1) + model.adds_bos
         prediction = predict_next(model, tokens, np.concatenate([first, first + shape.n]))
         refuse_nan(prediction.log_probability, "log-probabilities", model.checkpoint_id)

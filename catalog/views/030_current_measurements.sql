@@ -5,7 +5,7 @@ SELECT
     m.variant_id, m.metric_id, v.parameters, m.layer, m.head, m.sender_layer, m.sender_head, m.stratum,
     m.value, m.value_a, m.value_b, m.chance,
     CASE WHEN t.has_excess THEN (m.value - m.chance) / (1 - m.chance) END AS excess,
-    m.standard_error, m.n, m.probe_run_id, p.probe, p.provenance, p.source_id, p.dtype, p.since_build
+    m.standard_error, m.n, m.probe_run_id, p.probe, p.provenance, p.source_id, p.dtype, p.sample_seed, p.since_build
 FROM measurements AS m
 JOIN current_probe_runs AS p ON p.probe_run_id = m.probe_run_id
 JOIN checkpoints AS c ON c.checkpoint_id = m.checkpoint_id

@@ -6,7 +6,8 @@ WITH ranked AS (
         SELECT DISTINCT m.probe_run_id, m.variant_id, m.checkpoint_id, p.provenance, p.dtype, p.since_build
         FROM measurements AS m
         JOIN current_probe_runs AS p ON p.probe_run_id = m.probe_run_id
-        WHERE p.probe_run_id NOT IN (SELECT probe_run_id FROM advised_probe_runs WHERE suspect)
+        WHERE coalesce(p.sample_seed, 0) = 0
+          AND p.probe_run_id NOT IN (SELECT probe_run_id FROM advised_probe_runs WHERE suspect)
     )
     QUALIFY row_number() OVER (
         PARTITION BY checkpoint_id, variant_id
@@ -20,4 +21,4 @@ SELECT
     e.probe_run_id, e.provenance, e.source_id, e.dtype
 FROM current_measurements AS e
 JOIN ranked USING (probe_run_id, variant_id, checkpoint_id);
-COMMENT ON VIEW evidence IS 'One row per checkpoint, variant, layer, head and stratum: measured before published, float32 first, suspect left out. The only view that claims read.';
+COMMENT ON VIEW evidence IS 'One row per checkpoint, variant, layer, head and stratum: measured before published, float32 first, suspect and retests left out. The only view that claims read.';

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class LoadedModel:
             tokenizer's length and the embedding's, trained. Ascending.
         bos_token_id: the BOS token, None where there is none.
         adds_bos: whether the tokenizer puts it in front; such a model is measured with it.
+        tokenizer: None for models on synthetic tokens.
+        activation_bytes: what a forward pass may take beside the weights; batches adapt to it, values do not.
     """
 
     checkpoint_id: str
@@ -33,6 +35,8 @@ class LoadedModel:
     ordinary_token_ids: torch.Tensor
     bos_token_id: int | None = None
     adds_bos: bool = False
+    tokenizer: PreTrainedTokenizerBase | None = None
+    activation_bytes: int = 2**30
 
     def __post_init__(self) -> None:
         if self.adds_bos and self.bos_token_id is None:

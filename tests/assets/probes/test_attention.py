@@ -14,8 +14,9 @@ from assets.models.engine import paths
 from assets.models.engine.loaded import LoadedModel
 from assets.probes.attention import AttentionProbe
 from assets.probes.inputs import Shape, sample
-from assets.probes.registry import Measurement, NotApplicable
+from assets.probes.registry import Setting, Measurement, NotApplicable
 from catalog.errors import UserError
+from tests.assets.probes.settings import sized
 
 SMALL = {"n": 6, "m": 2, "n_sequences": 4}
 WITH_INTERFACE = ["gpt2", "gpt_neox", "opt", "llama", "mistral", "qwen3", "gemma2", "gemma3_text", "gpt_oss"]
@@ -117,7 +118,7 @@ def test_equals_the_definitions_over_eager_attention(
     monkeypatch.setattr(paths, "BLOCK_ROWS", rows)
     loaded = tiny_model(architecture)
 
-    result = AttentionProbe(portable).measure(loaded, SMALL, sample_seed=3)
+    result = AttentionProbe(portable).measure(loaded, sized(SMALL, 3))
 
     found, wanted = by_key(result.measurements), expected(loaded, sample_seed=3)
     assert len(found) == len(result.measurements)
@@ -133,7 +134,7 @@ def test_equals_the_definitions_over_eager_attention(
 def test_bos_shifts_positions_and_is_no_target(tiny_model: Callable[..., LoadedModel], architecture: str) -> None:
     loaded = tiny_model(architecture, adds_bos=True)
 
-    found = by_key(AttentionProbe().measure(loaded, SMALL, sample_seed=3).measurements)
+    found = by_key(AttentionProbe().measure(loaded, sized(SMALL, 3)).measurements)
 
     wanted = expected(loaded, sample_seed=3)
     assert found.keys() == wanted.keys()
@@ -149,7 +150,7 @@ def test_several_targets_a_query_add_up(
     monkeypatch.setitem(SMALL, "m", 4)
     loaded = tiny_model("gpt2")
 
-    found = by_key(AttentionProbe().measure(loaded, SMALL, sample_seed=3).measurements)
+    found = by_key(AttentionProbe().measure(loaded, sized(SMALL, 3)).measurements)
 
     for key, values in expected(loaded, sample_seed=3).items():
         assert found[key].value == pytest.approx(values["value"], abs=1e-5)
@@ -167,7 +168,7 @@ def test_chance_as_published_in_the_definitions(
     parameters = {"n": n, "m": m, "n_sequences": 2}
     loaded = dataclasses.replace(loaded, ordinary_token_ids=torch.arange(1, 61).repeat(2))
 
-    found = by_key(AttentionProbe().measure(loaded, parameters, sample_seed=0).measurements)
+    found = by_key(AttentionProbe().measure(loaded, sized(parameters)).measurements)
 
     assert found["prefix_matching", "", 0, 0].chance == pytest.approx(chance, abs=5e-7)
     assert found["prefix_matching_placebo", "", 0, 0].chance == pytest.approx(chance, abs=5e-7)
@@ -176,7 +177,7 @@ def test_chance_as_published_in_the_definitions(
 def test_layers_that_cannot_see_a_target_have_no_row(tiny_model: Callable[..., LoadedModel]) -> None:
     loaded = tiny_model("gemma3_text")
 
-    found = AttentionProbe().measure(loaded, SMALL, sample_seed=0).measurements
+    found = AttentionProbe().measure(loaded, sized(SMALL)).measurements
 
     assert {m.layer for m in found if m.metric_id == "prefix_matching"} == {1}
     assert {m.layer for m in found if m.metric_id == "previous_token"} == {0, 1}
@@ -184,7 +185,7 @@ def test_layers_that_cannot_see_a_target_have_no_row(tiny_model: Callable[..., L
 
 def test_no_attention_is_not_applicable(tiny_model: Callable[..., LoadedModel]) -> None:
     with pytest.raises(NotApplicable, match="no attention"):
-        AttentionProbe().measure(tiny_model("mamba"), SMALL, sample_seed=0)
+        AttentionProbe().measure(tiny_model("mamba"), sized(SMALL))
 
 
 def test_nan_is_refused_with_layer_metric_and_checkpoint(tiny_model: Callable[..., LoadedModel]) -> None:
@@ -192,7 +193,7 @@ def test_nan_is_refused_with_layer_metric_and_checkpoint(tiny_model: Callable[..
     loaded.model.get_submodule("model.layers.1.self_attn.q_proj").weight.data[0, 0] = torch.nan
 
     with pytest.raises(UserError, match=r"layer 1 \(prefix_matching\)") as caught:
-        AttentionProbe().measure(loaded, SMALL, sample_seed=0)
+        AttentionProbe().measure(loaded, sized(SMALL))
 
     assert caught.value.where == "tiny-llama@main"
     assert caught.value.mend
@@ -201,7 +202,7 @@ def test_nan_is_refused_with_layer_metric_and_checkpoint(tiny_model: Callable[..
 def test_same_seed_same_numbers(tiny_model: Callable[..., LoadedModel]) -> None:
     loaded = tiny_model("gpt_neox")
 
-    first, again, other = (AttentionProbe().measure(loaded, SMALL, seed).measurements for seed in (1, 1, 2))
+    first, again, other = (AttentionProbe().measure(loaded, sized(SMALL, seed)).measurements for seed in (1, 1, 2))
 
     assert first == again
     assert first != other
@@ -221,17 +222,17 @@ def test_same_seed_same_numbers(tiny_model: Callable[..., LoadedModel]) -> None:
 def test_says_how_it_read(
     tiny_model: Callable[..., LoadedModel], architecture: str, portable: bool, implementation: str
 ) -> None:
-    result = AttentionProbe(portable).measure(tiny_model(architecture), SMALL, sample_seed=0)
+    result = AttentionProbe(portable).measure(tiny_model(architecture), sized(SMALL))
 
     assert result.attention_implementation == implementation
 
 
 def test_every_measurement_is_of_a_declared_metric(tiny_model: Callable[..., LoadedModel]) -> None:
-    result = AttentionProbe().measure(tiny_model("gpt2"), SMALL, sample_seed=0)
+    result = AttentionProbe().measure(tiny_model("gpt2"), sized(SMALL))
 
     assert {m.metric_id for m in result.measurements} == {metric.metric_id for metric in AttentionProbe.metrics}
 
 
 def test_blocks_and_sequences_by_role() -> None:
-    assert AttentionProbe().parameters("natural") == {"n": 50, "m": 2, "n_sequences": 32}
-    assert AttentionProbe().parameters("control") == {"n": 24, "m": 2, "n_sequences": 64}
+    assert AttentionProbe().parameters(Setting("natural")) == {"n": 50, "m": 2, "n_sequences": 32}
+    assert AttentionProbe().parameters(Setting("control")) == {"n": 24, "m": 2, "n_sequences": 64}

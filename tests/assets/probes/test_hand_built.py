@@ -19,6 +19,7 @@ from assets.models.engine.loaded import LoadedModel
 from assets.probes.attention import AttentionProbe
 from assets.probes.registry import Measurement
 from assets.probes.repeats import RepeatsProbe
+from tests.assets.probes.settings import sized
 
 PART = D_HEAD = 64
 D_MODEL = 4 * D_HEAD
@@ -95,7 +96,7 @@ def by_head(measurements: list[Measurement], metric_id: str, stratum: str = "") 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["kernel", "blocks"])
 def measured(hand_built: LoadedModel, request: pytest.FixtureRequest) -> list[Measurement]:
-    return AttentionProbe(request.param).measure(hand_built, PARAMETERS, sample_seed=0).measurements
+    return AttentionProbe(request.param).measure(hand_built, sized(PARAMETERS)).measurements
 
 
 def test_circuit_heads_score_one(measured: list[Measurement]) -> None:
@@ -128,7 +129,7 @@ def test_placebo_tells_a_positional_head_from_an_induction_head(measured: list[M
 
 
 def test_induction_recalls_the_second_copy(hand_built: LoadedModel) -> None:
-    found = {(m.metric_id, m.stratum): m for m in RepeatsProbe().measure(hand_built, PARAMETERS, 0).measurements}
+    found = {(m.metric_id, m.stratum): m for m in RepeatsProbe().measure(hand_built, sized(PARAMETERS)).measurements}
 
     assert found["repeat_recall", ""].value == 1
     assert found["repeat_loss", "part=second"].value < 0.001

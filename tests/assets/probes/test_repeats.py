@@ -15,6 +15,7 @@ from assets.probes.inputs import Shape, sample
 from assets.probes.registry import Measurement
 from assets.probes.repeats import PROBE, bag_recall
 from catalog.errors import UserError
+from tests.assets.probes.settings import sized
 
 SMALL = {"n": 6, "m": 2, "n_sequences": 4}
 ARCHITECTURES = ["gpt2", "gpt_neox", "opt", "llama", "gemma2", "gpt_oss", "bloom", "gptj", "mamba"]
@@ -50,7 +51,7 @@ def test_equals_the_definitions_over_full_logits(
 ) -> None:
     loaded = tiny_model(architecture, adds_bos)
 
-    found = by_key(PROBE.measure(loaded, SMALL, sample_seed=5).measurements)
+    found = by_key(PROBE.measure(loaded, sized(SMALL, 5)).measurements)
 
     wanted = expected(loaded, sample_seed=5)
     assert found.keys() == wanted.keys()
@@ -66,16 +67,16 @@ def test_batches_give_the_same_as_one_pass(
     tiny_model: Callable[..., LoadedModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = tiny_model("llama")
-    whole = by_key(PROBE.measure(loaded, SMALL, sample_seed=0).measurements)
+    whole = by_key(PROBE.measure(loaded, sized(SMALL)).measurements)
 
     monkeypatch.setattr(predict, "LOGITS_BYTES", 1)
-    single = by_key(PROBE.measure(loaded, SMALL, sample_seed=0).measurements)
+    single = by_key(PROBE.measure(loaded, sized(SMALL)).measurements)
 
     assert {key: m.value for key, m in single.items()} == pytest.approx({key: m.value for key, m in whole.items()})
 
 
 def test_nulls(tiny_model: Callable[..., LoadedModel]) -> None:
-    found = by_key(PROBE.measure(tiny_model("gpt2"), SMALL, sample_seed=0).measurements)
+    found = by_key(PROBE.measure(tiny_model("gpt2"), sized(SMALL)).measurements)
 
     assert found["repeat_recall", ""].chance == bag_recall(6)
     assert found["repeat_gain", ""].chance == 0
@@ -93,6 +94,6 @@ def test_nan_is_refused(tiny_model: Callable[..., LoadedModel]) -> None:
     loaded.model.get_output_embeddings().weight.data[3] = torch.nan
 
     with pytest.raises(UserError, match="NaN") as caught:
-        PROBE.measure(loaded, SMALL, sample_seed=0)
+        PROBE.measure(loaded, sized(SMALL))
 
     assert caught.value.where == "tiny-gpt_neox@main"

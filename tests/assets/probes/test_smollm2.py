@@ -18,6 +18,7 @@ from assets.probes.registry import Measurement
 from assets.probes.repeats import RepeatsProbe
 from assets.study import Study
 from catalog.home import Home
+from tests.assets.probes.settings import sized
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +37,7 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 
 @pytest.fixture(scope="module")
 def measured(smollm2: LoadedModel) -> list[Measurement]:
-    return AttentionProbe().measure(smollm2, PARAMETERS, sample_seed=0).measurements
+    return AttentionProbe().measure(smollm2, sized(PARAMETERS)).measurements
 
 
 def scores(measurements: list[Measurement]) -> dict[tuple[str, str, int | None, int | None], float]:
@@ -63,7 +64,7 @@ def test_every_score_equals_eager_attention(smollm2: LoadedModel, measured: list
 
 
 def test_kernel_and_blocks_agree(smollm2: LoadedModel, measured: list[Measurement]) -> None:
-    blocks = scores(AttentionProbe(portable=True).measure(smollm2, PARAMETERS, sample_seed=0).measurements)
+    blocks = scores(AttentionProbe(portable=True).measure(smollm2, sized(PARAMETERS)).measurements)
 
     kernel = scores(measured)
     assert max(abs(kernel[key] - blocks[key]) for key in blocks) < 1e-5
@@ -81,7 +82,7 @@ def test_best_induction_head(measured: list[Measurement]) -> None:
 
 
 def test_loss_falls_on_the_second_copy(smollm2: LoadedModel) -> None:
-    found = scores(RepeatsProbe().measure(smollm2, PARAMETERS, sample_seed=0).measurements)
+    found = scores(RepeatsProbe().measure(smollm2, sized(PARAMETERS)).measurements)
 
     assert found["repeat_loss", "part=first", None, None] == pytest.approx(14, abs=1)
     assert found["repeat_loss", "part=second", None, None] == pytest.approx(3, abs=1)

@@ -1,0 +1,20 @@
+-- Pairs of training runs: the latest comparison of each model by each measure.
+CREATE VIEW likeness AS
+WITH latest AS (
+    SELECT * FROM pair_runs
+    WHERE status = 'ok'
+    QUALIFY row_number() OVER (
+        PARTITION BY measure, subject ORDER BY since_build DESC, measure_version DESC, pair_run_id DESC
+    ) = 1
+)
+SELECT
+    o.family_id, p.subject AS model_id, ca.run_id AS run_a, cb.run_id AS run_b, m.checkpoint_a, m.checkpoint_b,
+    t.construct AS axis, m.metric_id, m.variant_id, m.layer, m.stratum, m.value, m.chance, m.standard_error, m.n,
+    m.pair_run_id
+FROM pair_measurements AS m
+JOIN latest AS p ON p.pair_run_id = m.pair_run_id
+JOIN models AS o ON o.model_id = p.subject
+JOIN metrics AS t ON t.metric_id = m.metric_id
+JOIN checkpoints AS ca ON ca.checkpoint_id = m.checkpoint_a
+JOIN checkpoints AS cb ON cb.checkpoint_id = m.checkpoint_b;
+COMMENT ON VIEW likeness IS 'How alike the training runs of a model are, on the five axes (functional, developmental, positional, relational, configurational) and in representation; each value beside its chance level. One row per pair, metric and stratum.';
