@@ -3,48 +3,28 @@
 Models of some 20,000 parameters, built from transformers' own classes, learn to continue text that repeats itself.
 Two-layer models form a previous-token head and an induction head; one-layer models and models trained on text without
 repetition do not. So the instrument is tried on weights whose answer is known. Here: one training run in memory.
-Not here: which models are trained (families/*.yaml), where checkpoints are kept (sources/calibration.py).
+Not here: the texts (text.py), which models are trained (families/*.yaml), where checkpoints are kept
+(sources/calibration.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from assets.models.text import AnyText, Share
 from assets.study import Strict, digest
 from catalog.record import canonical_json
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from transformers import PreTrainedConfig, PreTrainedModel
 
 TRAINING_VERSION = 1
 """Raised when the same recipe and seed give other weights."""
-
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Repeats(Strict):
-    """Text that can only be continued by looking back: distinct tokens, drawn for each sequence, walked in a cycle.
-
-    After the first pass each step jumps to a random place of the cycle with probability `jump`, so that knowing how
-    long the cycle is does not say which token comes next.
-    """
-
-    kind: Literal["repeats"]
-    shortest: PositiveInt = 8
-    longest: PositiveInt = 32
-    jump: Share = 0.01
-
-
-class Independent(Strict):
-    """Text without structure: each token uniform over the vocabulary, whatever came before."""
-
-    kind: Literal["iid"]
 
 
 class Recipe(Strict):
@@ -56,7 +36,7 @@ class Recipe(Strict):
 
     architecture: Literal["gpt_neox", "llama", "gemma2", "qwen3"]
     layers: PositiveInt
-    text: Annotated[Repeats | Independent, Field(discriminator="kind")]
+    text: AnyText
     steps: PositiveInt
     checkpoints: list[NonNegativeInt]
     """Steps at which weights are kept; the last one is `steps`."""
@@ -90,8 +70,7 @@ class Recipe(Strict):
             raise ValueError("gpt_neox has no grouped keys: leave out kv_heads")
         if self.window is not None and self.architecture != "gemma2":
             raise ValueError("window is for gemma2 only")
-        if isinstance(self.text, Repeats) and not 2 <= self.text.shortest <= self.text.longest <= self.vocabulary:
-            raise ValueError("text needs 2 <= shortest <= longest <= vocabulary")
+        self.text.refuse(self.vocabulary)
         return self
 
     @property
@@ -103,21 +82,6 @@ class Recipe(Strict):
         """Digest of all that decides the weights of a seed at a step."""
         content = self.model_dump(mode="json", exclude={"seeds", "checkpoints"})
         return digest(canonical_json({"training_version": TRAINING_VERSION, **content}))
-
-
-def draw_text(recipe: Recipe, n: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Training text: n sequences of the recipe's context length, (n, context)."""
-    length, vocabulary, text = recipe.context, recipe.vocabulary, recipe.text
-    if isinstance(text, Independent):
-        return generator.integers(0, vocabulary, (n, length))
-    cycle = generator.random((n, vocabulary), dtype=np.float32).argsort(axis=1)
-    period = generator.integers(text.shortest, text.longest + 1, n)
-    jumps = generator.random((n, length)) < text.jump
-    landing = (generator.random((n, length)) * period[:, None]).astype(np.int64)
-    place = np.zeros((n, length), dtype=np.int64)
-    for t in range(1, length):
-        place[:, t] = np.where(jumps[:, t] & (t >= period), landing[:, t], (place[:, t - 1] + 1) % period)
-    return np.take_along_axis(cycle, place, axis=1)
 
 
 def configuration(recipe: Recipe) -> PreTrainedConfig:
@@ -178,7 +142,8 @@ def train(recipe: Recipe, seed: int, keep: Sequence[int]) -> Iterator[tuple[int,
             # soft-capped attention has no fused kernel
             kernel = "eager" if recipe.architecture == "gemma2" else "sdpa"
             model = AutoModelForCausalLM.from_config(configuration(recipe), attn_implementation=kernel)
-        text = draw_text(recipe, recipe.steps * recipe.batch, np.random.default_rng(seed))
+        generator = np.random.default_rng(seed)
+        text = recipe.text.draw(recipe.steps * recipe.batch, recipe.context, recipe.vocabulary, generator)
         batches = torch.from_numpy(text).view(recipe.steps, recipe.batch, recipe.context)
         parameters = list(model.parameters())
         optimizer = torch.optim.AdamW(parameters, betas=recipe.betas, weight_decay=0.0, fused=True)

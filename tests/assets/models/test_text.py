@@ -1,0 +1,89 @@
+"""Training texts: what each kind lets a model learn, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from tests.assets.models.test_training import recipe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def drawn(text: dict[str, Any], n: int, **changes: int) -> NDArray[np.int64]:
+    """n sequences of a recipe's text."""
+    of = recipe(text=text, **changes)
+    return of.text.draw(n, of.context, of.vocabulary, np.random.default_rng(0))
+
+
+def test_repeats_walk_a_cycle_of_distinct_tokens() -> None:
+    text = drawn({"kind": "repeats", "jump": 0}, 500)
+
+    periods = [len(set(sequence)) for sequence in text.tolist()]
+    assert text.shape == (500, 64)
+    assert set(periods) == set(range(8, 33))
+    for sequence, period in zip(text, periods, strict=True):
+        assert (sequence[period:] == sequence[:-period]).all()
+
+
+def test_jumps_break_the_cycle_as_often_as_asked_but_not_in_the_first_pass() -> None:
+    text = drawn({"kind": "repeats", "jump": 0.2}, 2000)
+
+    broken = steps = 0
+    for sequence in text.tolist():
+        order = list(dict.fromkeys(sequence))  # a cycle is walked whole before it can be left
+        place = {token: i for i, token in enumerate(order)}
+        period = len(order)
+        assert sequence[:period] == order
+        for t in range(period, len(sequence)):
+            steps += 1
+            broken += place[sequence[t]] != (place[sequence[t - 1]] + 1) % period
+    # one jump in `period` lands where the walk would have gone, with periods around 20
+    assert broken / steps == pytest.approx(0.2 * (1 - 1 / 20), abs=0.01)
+
+
+def test_independent_text_is_uniform_and_has_no_memory() -> None:
+    text = drawn({"kind": "iid"}, 4000)
+
+    counts = np.bincount(text.ravel(), minlength=64)
+    same_as_before = (text[:, 1:] == text[:, :-1]).mean()
+    assert abs(counts / counts.sum() - 1 / 64).max() < 0.001
+    assert same_as_before == pytest.approx(1 / 64, abs=0.001)
+
+
+def test_synonyms_walk_a_cycle_of_pairs_and_show_either_member_anew() -> None:
+    text = drawn({"kind": "synonyms", "jump": 0}, 1000, vocabulary=128)
+
+    pairs, members = text // 2, text % 2
+    again = same = 0
+    for pair, member in zip(pairs, members, strict=True):
+        period = len(set(pair.tolist()))
+        assert 8 <= period <= 32
+        assert (pair[period:] == pair[:-period]).all()
+        again += len(pair) - period
+        same += int((member[period:] == member[:-period]).sum())
+    # tolerances: four standard errors of a share of one half
+    assert text.max() == 127
+    assert members.mean() == pytest.approx(0.5, abs=2 / np.sqrt(members.size))
+    assert same / again == pytest.approx(0.5, abs=2 / np.sqrt(again))
+
+
+@pytest.mark.parametrize(
+    ("text", "vocabulary", "message"),
+    [
+        ({"kind": "repeats", "longest": 65}, 64, "longest <= vocabulary"),
+        ({"kind": "repeats", "shortest": 9, "longest": 8}, 64, "shortest <= longest"),
+        ({"kind": "repeats", "shortest": 1}, 64, "2 <= shortest"),
+        ({"kind": "repeats", "jump": 1.1}, 64, "less than or equal to 1"),
+        ({"kind": "synonyms"}, 63, "pairs of tokens"),
+        ({"kind": "synonyms", "longest": 33}, 64, "vocabulary / 2"),
+        ({"kind": "prose"}, 64, "repeats"),
+    ],
+)
+def test_a_text_that_can_not_be_drawn_is_refused(text: dict[str, Any], vocabulary: int, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        recipe(text=text, vocabulary=vocabulary)
