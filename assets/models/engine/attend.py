@@ -37,12 +37,14 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True)
 class LayerReading:
-    """One layer of one forward pass; scores (sequences, heads, readouts), chance by readout, see paths.py, mask.py."""
+    """One layer of one forward pass; chance by readout, see mask.py; the rest as in paths.py, Attended."""
 
     path: Path
     scores: torch.Tensor
     chance: list[float | None]
     row_sum_error: float
+    entropy: torch.Tensor | None = None
+    sink_share: torch.Tensor | None = None
 
 
 @dataclass
@@ -111,19 +113,21 @@ def attend(
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     if layer is None or layer in recorder.layers or query.shape[2] != key.shape[2]:
         raise UnreadableError("not one self-attention a layer")
-    if attention_mask is None and not causal:
+    mask = recorder.mask(attention_mask)
+    if not mask.causal or (attention_mask is None and not causal):
         raise UnreadableError("not causal")
 
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    mask = recorder.mask(attention_mask)
     plain = attention_mask is None and softcap is None and s_aux is None
+    attended = None
     if plain and not recorder.portable and _kernel_takes(query, value):
-        path: Path = "kernel"
-        attended = by_kernel(query, key, value, scale, recorder.plan, checked=layer % len(query))
-    else:
-        path = "blocks"
+        attended = by_kernel(query, key, value, scale, recorder.plan, mask, checked=layer % len(query))
+    path: Path = "blocks" if attended is None else "kernel"
+    if attended is None:
         attended = by_blocks(query, key, value, scale, recorder.plan, mask, softcap, s_aux)
-    recorder.layers[layer] = LayerReading(path, attended.scores, mask.chance, attended.row_sum_error)
+    recorder.layers[layer] = LayerReading(
+        path, attended.scores, mask.chance, attended.row_sum_error, attended.entropy, attended.sink_share
+    )
     return attended.output, None
 
 

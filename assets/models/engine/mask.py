@@ -17,6 +17,10 @@ class Mask:
     Attributes:
         chance: by readout, the score of uniform attention over the visible keys: the mean over queries of (wanted keys
             that the query sees) / (keys that it sees). None where no wanted key is seen.
+        causal: whether no query sees a later key.
+        entropy_weights: float32 (queries,), by which rows' entropies add to the mean over queries of entropy / log
+            (keys that the query sees), queries that see one key left out. None where that is all of them, or where the
+            plan does not ask.
     """
 
     def __init__(self, given: torch.Tensor | None, plan: Plan) -> None:
@@ -25,15 +29,18 @@ class Mask:
         """
         self._given = given
         if given is None:
-            seen, n_seen = plan.keys <= plan.queries, plan.queries + 1
+            seen, n_visible = plan.keys <= plan.queries, torch.arange(1, plan.n_tokens + 1, device=plan.keys.device)
+            self.causal = True
         else:
             shown = given if given.dtype == torch.bool else given > torch.finfo(given.dtype).min / 2
             visible = shown.any(0).any(0)
-            seen, n_seen = visible[plan.queries, plan.keys], visible.sum(-1)[plan.queries]
+            seen, n_visible = visible[plan.queries, plan.keys], visible.sum(-1)
+            self.causal = not visible.triu(1).any()
             self._first = visible.byte().argmax(-1)
             self._end = len(visible) - visible.flip(-1).byte().argmax(-1)
-        shares = (seen.cpu().double() / n_seen.cpu()) @ (plan.weights > 0).cpu().double()
+        shares = (seen.cpu().double() / n_visible[plan.queries].cpu()) @ (plan.weights > 0).cpu().double()
         self.chance = [share / n or None for share, n in zip(shares.tolist(), plan.n_queries, strict=True)]
+        self.entropy_weights = _entropy_weights(n_visible) if plan.rows else None
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The keys [low, high) outside which the rows [start, end) see nothing."""
@@ -54,3 +61,10 @@ class Mask:
             logits.masked_fill_(~given, hidden)
         else:
             logits += given
+
+
+def _entropy_weights(n_visible: torch.Tensor) -> torch.Tensor | None:
+    several = n_visible > 1
+    if not several.any():
+        return None
+    return torch.where(several, 1 / torch.log(n_visible.clamp(min=2).float()), 0.0) / several.sum()

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from assets.models.engine.batches import batches
 from assets.models.engine.loaded import LoadedModel
-
-LOGITS_BYTES = 2**27
-"""Of one batch, float32."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +36,11 @@ def predict_next(loaded: LoadedModel, token_ids: torch.Tensor, at: np.ndarray) -
         at: int64 (positions,), none of them the last.
     """
     positions = torch.from_numpy(at)
-    n_logits = len(positions) * loaded.model.config.get_text_config().vocab_size
+    n_logits = len(positions) if _keeps_logits(loaded) else token_ids.shape[1]
+    n_matrices = int(loaded.model.config._attn_implementation == "eager")
     probabilities, tops = [], []
     with torch.inference_mode():
-        for batch in token_ids.split(max(1, LOGITS_BYTES // (4 * n_logits))):
+        for batch in batches(loaded, token_ids, n_matrices, n_logits):
             logits = _logits(loaded, batch, positions)
             following = batch[:, positions + 1].to(logits.device).unsqueeze(-1)
             probabilities.append(logits.gather(-1, following).squeeze(-1) - logits.logsumexp(-1))
@@ -52,6 +51,11 @@ def predict_next(loaded: LoadedModel, token_ids: torch.Tensor, at: np.ndarray) -
 def _logits(loaded: LoadedModel, token_ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """float32 (sequences, positions, vocabulary), after whatever the model does to its logits."""
     model, positions = loaded.model, positions.to(loaded.device)
-    if "logits_to_keep" in inspect.signature(model.forward).parameters:
+    if _keeps_logits(loaded):
         return model(token_ids.to(loaded.device), use_cache=False, logits_to_keep=positions).logits.float()
     return model(token_ids.to(loaded.device), use_cache=False).logits[:, positions].float()
+
+
+def _keeps_logits(loaded: LoadedModel) -> bool:
+    """Whether the model can leave out the logits of positions that are not wanted."""
+    return "logits_to_keep" in inspect.signature(loaded.model.forward).parameters

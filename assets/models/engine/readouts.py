@@ -2,7 +2,8 @@
 
 A readout names (query, key) pairs of positions, the same in every sequence of an input. Its score in a head is the sum
 of A[query, key] over the pairs, divided by the number of queries: with one key a query it is a mean, with several keys
-a query their probabilities add. Here: pairs, and several readouts as one plan. Not here: how the probabilities are had
+a query their probabilities add. What is made of whole rows (their entropy) cannot be read from pairs: a plan says
+whether it is wanted. Here: pairs, and several readouts as one plan. Not here: how the probabilities are had
 (paths.py), and which pairs define a metric (assets/probes).
 """
 
@@ -29,6 +30,8 @@ class Plan:
         keys: int64 (pairs,).
         weights: float32 (pairs, readouts): 1 / n_queries where the pair belongs to the readout, else 0, so that scores
             are probabilities (..., pairs) times weights.
+        n_tokens: positions of the input.
+        rows: whether the entropy of rows and the share of learned sinks are wanted too.
     """
 
     names: tuple[str, ...]
@@ -36,9 +39,11 @@ class Plan:
     queries: torch.Tensor
     keys: torch.Tensor
     weights: torch.Tensor
+    n_tokens: int
+    rows: bool = False
 
     @classmethod
-    def of(cls, readouts: Mapping[str, Readout], n_tokens: int, device: torch.device) -> Plan:
+    def of(cls, readouts: Mapping[str, Readout], n_tokens: int, device: torch.device, rows: bool = False) -> Plan:
         """The plan for an input of n_tokens positions."""
         codes = [queries * n_tokens + keys for queries, keys in readouts.values()]
         n_queries = [len(np.unique(queries)) for queries, _ in readouts.values()]
@@ -46,8 +51,10 @@ class Plan:
         weights = np.zeros((len(pairs), len(codes)), dtype=np.float32)
         for column, (code, n) in enumerate(zip(codes, n_queries, strict=True)):
             weights[np.searchsorted(pairs, code), column] = 1 / n
-        arrays = (*np.divmod(pairs, n_tokens), weights)
-        return cls(tuple(readouts), tuple(n_queries), *(torch.from_numpy(array).to(device) for array in arrays))
+        at_query, at_key, weighted = (
+            torch.from_numpy(array).to(device) for array in (*np.divmod(pairs, n_tokens), weights)
+        )
+        return cls(tuple(readouts), tuple(n_queries), at_query, at_key, weighted, n_tokens, rows)
 
     def of_rows(self, start: int, end: int) -> slice:
         """The pairs whose queries lie in [start, end)."""

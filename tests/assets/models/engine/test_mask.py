@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -58,3 +61,33 @@ def test_hides_what_is_not_visible_and_nothing_else(given: torch.Tensor | None) 
     seen = visible[2:4, 0:4].expand_as(logits)
     assert torch.equal(logits[seen], before[seen])
     assert (logits[~seen] < LOWEST / 2).all()
+
+
+@pytest.mark.parametrize("width", [2, 3, 6])
+def test_entropy_weights_leave_out_queries_that_see_one_key(width: int) -> None:
+    plan = dataclasses.replace(plan_of(one=([1], [0])), rows=True)
+
+    weights = Mask(window(width), plan).entropy_weights
+
+    n_visible = [min(i + 1, width) for i in range(N_TOKENS)]
+    assert weights is not None
+    assert weights.tolist() == pytest.approx([1 / math.log(n) / 5 if n > 1 else 0 for n in n_visible])
+    if width == N_TOKENS:
+        causal = Mask(None, plan).entropy_weights
+        assert causal is not None
+        assert torch.equal(causal, weights)
+
+
+def test_no_entropy_weights_where_undefined_or_not_asked_for() -> None:
+    plan = plan_of(one=([1], [0]))
+
+    assert Mask(window(1), dataclasses.replace(plan, rows=True)).entropy_weights is None
+    assert Mask(window(3), plan).entropy_weights is None
+
+
+@pytest.mark.parametrize("future", [False, True])
+def test_tells_whether_a_later_token_is_seen(future: bool) -> None:
+    given = window(3)
+    given[0, 0, 2, 4] = future
+
+    assert Mask(given, plan_of(one=([1], [0]))).causal is not future

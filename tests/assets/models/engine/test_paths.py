@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -72,8 +74,9 @@ def test_kernel(plan: Plan, n_heads: int, n_key_heads: int, read_bytes: int, mon
     monkeypatch.setattr(paths, "READ_BYTES", read_bytes)
     query, key, value = tensors(n_heads, n_key_heads)
 
-    attended = by_kernel(query, key, value, SCALE, plan, checked=1)
+    attended = by_kernel(query, key, value, SCALE, plan, Mask(None, plan), checked=1)
 
+    assert attended is not None
     assert_equal(attended, textbook(query, key, value, plan, CAUSAL))
 
 
@@ -107,7 +110,8 @@ def test_blocks(
 def test_kernel_and_blocks_agree_where_both_apply(plan: Plan) -> None:
     query, key, value = tensors(6, 2)
 
-    kernel = by_kernel(query, key, value, SCALE, plan, checked=0)
+    kernel = by_kernel(query, key, value, SCALE, plan, Mask(None, plan), checked=0)
+    assert kernel is not None
     blocks = by_blocks(query, key, value, SCALE, plan, Mask(None, plan))
 
     torch.testing.assert_close(kernel.output, blocks.output, atol=5e-6, rtol=1e-5)
@@ -135,6 +139,115 @@ def test_a_wrong_normaliser_shows_in_the_row_sum(plan: Plan, monkeypatch: pytest
 
     monkeypatch.setattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", wrong)
 
-    assert by_kernel(query, key, value, SCALE, plan, checked=0).row_sum_error == pytest.approx(
-        1 - np.exp(-0.1), abs=1e-4
+    attended = by_kernel(query, key, value, SCALE, plan, Mask(None, plan), checked=0)
+
+    assert attended is not None
+    assert attended.row_sum_error == pytest.approx(1 - np.exp(-0.1), abs=1e-4)
+
+
+def textbook_rows(
+    query: torch.Tensor, key: torch.Tensor, width: int, sinks: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Entropy and sink's share (sequences, heads) in a window, in float64, one row at a time."""
+    entropy = torch.zeros(query.shape[:2], dtype=torch.float64)
+    share = torch.zeros_like(entropy)
+    for sequence, head in np.ndindex(*entropy.shape):
+        ratios = []
+        for i in range(N_TOKENS):
+            keys = key[sequence, head * key.shape[1] // query.shape[1], max(0, i - width + 1) : i + 1].double()
+            weights = torch.exp(SCALE * keys @ query[sequence, head, i].double())
+            p = weights / weights.sum()
+            sink = 0.0 if sinks is None else sinks[head].double().exp()
+            share[sequence, head] += sink / (weights.sum() + sink) / N_TOKENS
+            if len(p) > 1:
+                ratios.append(-(p * p.log()).sum() / np.log(len(p)))
+        entropy[sequence, head] = torch.stack(ratios).mean()
+    return entropy, share
+
+
+def with_rows(plan: Plan) -> Plan:
+    return dataclasses.replace(plan, rows=True)
+
+
+def plan_without_rows(plan: Plan) -> Plan:
+    return dataclasses.replace(plan, rows=False)
+
+
+@pytest.mark.parametrize("n_key_heads", [6, 2])
+def test_entropy_by_the_kernel(plan: Plan, n_key_heads: int) -> None:
+    plan, (query, key, value) = with_rows(plan), tensors(6, n_key_heads)
+
+    attended = by_kernel(query, key, value, SCALE, plan, Mask(None, plan), checked=0)
+
+    assert attended is not None
+    assert attended.entropy is not None
+    wanted, _ = textbook_rows(query, key, N_TOKENS)
+    torch.testing.assert_close(attended.entropy.double(), wanted, atol=1e-6, rtol=0)
+    assert wanted.max() < 0.9, "rows too uniform for this to be a test"
+
+
+@pytest.mark.parametrize("rows", [7, 32, 100])
+@pytest.mark.parametrize("width", [75, 20, 3])
+@pytest.mark.parametrize("has_sinks", [False, True], ids=["", "sinks"])
+def test_entropy_and_sink_share_by_blocks(
+    plan: Plan, rows: int, width: int, has_sinks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "BLOCK_ROWS", rows)
+    plan, (query, key, value) = with_rows(plan), tensors(6, 2)
+    sinks = torch.tensor([-2.0, -1, 0, 3, 5, 200]) if has_sinks else None
+
+    attended = by_blocks(query, key, value, SCALE, plan, Mask(CAUSAL.triu(1 - width)[None, None], plan), None, sinks)
+
+    assert attended.entropy is not None
+    entropy, share = textbook_rows(query, key, width, sinks)
+    torch.testing.assert_close(attended.entropy.double(), entropy, atol=1e-6, rtol=0)
+    if has_sinks:
+        assert attended.sink_share is not None
+        torch.testing.assert_close(attended.sink_share.double(), share, atol=1e-6, rtol=0)
+    else:
+        assert attended.sink_share is None
+
+
+def test_rows_cost_nothing_where_they_are_not_asked_for(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    true_kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    monkeypatch.setattr(
+        torch.ops.aten,
+        "_scaled_dot_product_flash_attention_for_cpu",
+        lambda *inputs, **options: calls.append(1) or true_kernel(*inputs, **options),
     )
+    monkeypatch.setattr(paths, "row_entropy", lambda _: pytest.fail("computed"))
+
+    attended = by_kernel(*tensors(4, 4), SCALE, plan, Mask(None, plan), checked=0)
+    blocks = by_blocks(*tensors(4, 4), SCALE, plan, Mask(None, plan), sinks=torch.zeros(4))
+
+    assert attended is not None
+    assert (len(calls), attended.entropy, blocks.entropy, blocks.sink_share) == (1, None, None, None)
+
+
+@pytest.mark.parametrize("size", [1.0, 2.0, 3.0])
+def test_error_of_kernel_entropy_keeps_its_bound(plan: Plan, size: float) -> None:
+    """Logits near 100, of which little is left of a small entropy."""
+    plan, (query, key, value) = with_rows(plan), tensors(4, 4)
+
+    attended = by_kernel(query * size, key * size, value, SCALE, plan, Mask(None, plan), checked=0)
+
+    wanted, _ = textbook_rows(query * size, key * size, N_TOKENS)
+    assert attended is not None
+    assert attended.entropy is not None
+    assert (attended.entropy - wanted).abs().max() < 1e-6 * size**2
+
+
+def test_entropy_of_huge_logits_is_refused_by_the_kernel(plan: Plan) -> None:
+    plan, (query, key, value) = with_rows(plan), tensors(4, 4)
+
+    assert by_kernel(query * 10, key * 10, value, SCALE, plan, Mask(None, plan), checked=0) is None
+    assert by_kernel(query * 10, key * 10, value, SCALE, plan, Mask(None, plan_without_rows(plan)), checked=0)
+
+
+def test_no_entropy_where_each_query_sees_one_key(plan: Plan) -> None:
+    plan = with_rows(plan)
+
+    attended = by_blocks(*tensors(4, 4), SCALE, plan, Mask(CAUSAL.triu()[None, None], plan))
+
+    assert attended.entropy is None

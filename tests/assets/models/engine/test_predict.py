@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -40,3 +41,20 @@ def test_the_head_is_computed_at_the_wanted_positions_alone(tiny_model: Callable
     predict_next(loaded, torch.ones(2, 50, dtype=torch.int64), np.array([3, 4]))
 
     assert widths == [2]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gptj"])
+def test_values_do_not_depend_on_the_memory_allowed(tiny_model: Callable[..., LoadedModel], architecture: str) -> None:
+    loaded = tiny_model(architecture)
+    token_ids = torch.randint(1, 60, (5, 9), generator=torch.Generator().manual_seed(0))
+    widths: list[int] = []
+    loaded.model.base_model.register_forward_hook(lambda *call: widths.append(len(call[2].last_hidden_state)))
+
+    whole, one_by_one = (
+        predict_next(dataclasses.replace(loaded, activation_bytes=n_bytes), token_ids, np.arange(8))
+        for n_bytes in (2**30, 1)
+    )
+
+    assert widths == [5, 1, 1, 1, 1, 1]
+    np.testing.assert_allclose(one_by_one.log_probability, whole.log_probability, atol=1e-5)
+    np.testing.assert_array_equal(one_by_one.is_top, whole.is_top)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from transformers import BertConfig, BertLMHeadModel
 
-from assets.models.engine import read
 from assets.models.engine.loaded import LoadedModel
 from assets.models.engine.read import NoAttentionError, read_attention
 
@@ -23,14 +24,19 @@ def test_batches_give_the_same_as_one_pass(
     tiny_model: Callable[..., LoadedModel],
     token_ids: torch.Tensor,
     architecture: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loaded = tiny_model(architecture)
-    whole = read_attention(loaded, token_ids, PREVIOUS)
+    whole = read_attention(loaded, token_ids, PREVIOUS, rows=True)
 
-    monkeypatch.setattr(read, "TOKENS_PER_BATCH", 20)
-    monkeypatch.setattr(read, "EAGER_TOKENS_PER_BATCH", 20)
-    batched = read_attention(loaded, token_ids, PREVIOUS)
+    widths = []
+    loaded.model.base_model.register_forward_pre_hook(lambda _, given: widths.append(len(given[0])))
+    batched = read_attention(dataclasses.replace(loaded, activation_bytes=1), token_ids, PREVIOUS, rows=True)
+
+    assert widths[-7:] == [1] * 7
+    assert batched.entropy.keys() == whole.entropy.keys() == {0, 1}
+    for layer, entropy in whole.entropy.items():
+        np.testing.assert_allclose(batched.entropy[layer], entropy, atol=1e-6)
+    assert batched.sink_share.keys() == whole.sink_share.keys()
 
     assert batched.scores.keys() == whole.scores.keys()
     for key, score in whole.scores.items():
@@ -111,3 +117,57 @@ def test_no_layer_is_named_where_eager_attention_names_none(
 def test_attention_free(tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor) -> None:
     with pytest.raises(NoAttentionError):
         read_attention(tiny_model("mamba"), token_ids, PREVIOUS)
+
+
+def test_entropy_and_sink_share_of_a_model(tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor) -> None:
+    loaded = tiny_model("gpt_oss")
+    plain = read_attention(loaded, token_ids, PREVIOUS)
+    loaded.model.set_attn_implementation("eager")
+    with torch.no_grad():
+        matrices = loaded.model(token_ids, output_attentions=True).attentions
+
+    reading = read_attention(loaded, token_ids, PREVIOUS, rows=True)
+
+    assert (plain.entropy, plain.sink_share) == ({}, {})
+    assert reading.entropy.keys() == reading.sink_share.keys() == {0, 1}
+    for layer, matrix in enumerate(matrices):
+        np.testing.assert_allclose(reading.sink_share[layer], (1 - matrix.sum(-1)).mean(-1), atol=1e-6)
+        p = (matrix / matrix.sum(-1, keepdim=True)).double()
+        n_visible = torch.arange(1, 11).clamp(max=8 if layer == 0 else 10)
+        entropy = (torch.special.entr(p).sum(-1)[:, :, 1:] / n_visible[1:].log()).mean(-1)
+        np.testing.assert_allclose(reading.entropy[layer], entropy, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["bloom", "gpt_neo"])
+def test_entropy_from_matrices_that_a_model_shows(
+    tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor, architecture: str
+) -> None:
+    loaded = tiny_model(architecture)
+    with torch.no_grad():
+        matrices = loaded.model(token_ids, output_attentions=True).attentions
+
+    reading = read_attention(loaded, token_ids, PREVIOUS, rows=True)
+
+    for layer, matrix in enumerate(matrices):
+        n_visible = torch.arange(1, 11).clamp(max=8 if (architecture, layer) == ("gpt_neo", 0) else 10)
+        entropy = (torch.special.entr(matrix).sum(-1)[:, :, 1:] / n_visible[1:].log()).mean(-1)
+        np.testing.assert_allclose(reading.entropy[layer], entropy, atol=1e-5)
+
+
+def test_no_causal_model_is_not_read(tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor) -> None:
+    config = BertConfig(vocab_size=61, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48)
+    loaded = LoadedModel("bert@main", "natural", BertLMHeadModel(config), torch.arange(1, 61))
+
+    with pytest.raises(NoAttentionError, match="later tokens"):
+        read_attention(loaded, token_ids, PREVIOUS)
+
+
+def test_what_is_no_probability_is_not_read(
+    tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = tiny_model("bloom")
+    block = loaded.model.transformer.h[1].self_attention
+    block.attention_dropout.forward = lambda probabilities: 2 * probabilities
+
+    with pytest.raises(NoAttentionError, match="layer 1 are no probabilities"):
+        read_attention(loaded, token_ids, PREVIOUS)
