@@ -1,0 +1,60 @@
+"""What the probes of method `weights` share: reading a model's heads, or saying why they can't be told.
+
+Not here: the reading itself (models/engine/head_weights.py), what is made of the weights (copying.py,
+k_composition.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assets.probes.registry import NotApplicable
+from assets.probes.samples import refuse_nan
+
+if TYPE_CHECKING:
+    from assets.models.engine.folding import Fold
+    from assets.models.engine.head_weights import LayerWeights
+    from assets.models.engine.loaded import LoadedModel
+
+FOLDING = (
+    "Folded: the learned gain of the normalisation in front of the attention, of one behind it and of the last one, "
+    "and the removal of the mean where they remove it. Left out: biases, positions, factors that normalisations apply "
+    "to a whole vector, soft caps of the logits."
+)
+
+
+def read_layers(model: LoadedModel) -> dict[int, LayerWeights]:
+    """Heads' weights by layer.
+
+    Raises:
+        NotApplicable: the architecture does not let them be told.
+        UserError: some weight of the model is NaN or infinite.
+    """
+    import torch
+
+    from assets.models.engine.calls import UnknownStructureError
+    from assets.models.engine.head_weights import HeadReader
+
+    for name, parameter in model.model.named_parameters():
+        total = parameter.detach().sum(dtype=torch.float64)  # NaN and infinity stay
+        refuse_nan(total.cpu().numpy(), f"numbers: weight {name}", model.checkpoint_id)
+    try:
+        reader = HeadReader(model)
+        return {layer: reader.read(layer) for layer in reader.layers}
+    except UnknownStructureError as error:
+        raise NotApplicable(f"Its heads' weights can't be told: {error}.") from None
+
+
+def last_fold(model: LoadedModel) -> Fold:
+    """Of what stands between the last block and the unembedding.
+
+    Raises:
+        NotApplicable: the architecture does not let it be told.
+    """
+    from assets.models.engine.calls import UnknownStructureError
+    from assets.models.engine.folding import fold_at_the_end
+
+    try:
+        return fold_at_the_end(model)
+    except UnknownStructureError as error:
+        raise NotApplicable(f"Its unembedding can't be told: {error}.") from None
