@@ -1,7 +1,8 @@
 """Probe `attention`: what heads look at on random tokens, repeated and not.
 
-One forward pass a batch and input serves all metrics. Each metric is a set of (query, key) positions, whose attention
-A[query, key] counts. Not here: what the model predicts (repeats.py), how attention is read (assets/models/engine).
+One forward pass a batch and input serves all metrics. Most are a set of (query, key) positions, whose attention
+A[query, key] counts; two are of whole rows: their entropy, and what learned sinks take of them. Not here: what the
+model predicts (repeats.py), how attention is read (assets/models/engine).
 """
 
 from __future__ import annotations
@@ -84,14 +85,42 @@ METRICS = (
         "On distinct random tokens: mean over i >= 1 of A[i,0]; position 0 is the BOS token where the model adds one.",
     ),
     _metric("self_attention", "self_attention", "This project", "On distinct random tokens: mean over i of A[i,i]."),
+    Metric(
+        "attention_entropy",
+        construct="attention_entropy",
+        method="attention",
+        grain="head",
+        unit="share of the largest entropy",
+        definition="On distinct random tokens: mean over i >= 1 of the entropy of A[i,:] over the logarithm of the "
+        "number of keys that i sees; queries that see one key are left out. Beside a learned sink: of how the rest of "
+        "the row is shared out.",
+        citation="Shannon 1948, A Mathematical Theory of Communication; normalised by the largest that the mask allows",
+        lower=0.0,
+        upper=1.0,
+        chance_rule="1, that of uniform attention over the keys that the query can see; there is no excess over it.",
+    ),
+    Metric(
+        "sink_share",
+        construct="sink",
+        method="attention",
+        grain="head",
+        unit="probability",
+        definition="On distinct random tokens: mean over queries of what a learned sink takes of the row, whose "
+        "attention to keys sums to one minus it. Layers with learned sinks only.",
+        citation="OpenAI 2025, gpt-oss-120b & gpt-oss-20b Model Card, arXiv:2508.10925",
+        lower=0.0,
+        upper=1.0,
+    ),
 )
+OF_ROWS = ("attention_entropy", "sink_share")
+"""Read on distinct tokens, and not from pairs."""
 
 
 class AttentionProbe(Probe):
     """See assets/probes/registry.py, Probe. A portable one reads in blocks even where the fused kernel applies."""
 
     name = "attention"
-    version = 1
+    version = 2
     redraws = True
     Options = Size
     metrics = METRICS
@@ -111,7 +140,9 @@ class AttentionProbe(Probe):
         for kind, readouts in READOUTS.items():
             tokens = sample(model, kind, shape, setting.sample_seed)
             try:
-                readings[kind] = read_attention(model, tokens, readouts(shape, model.adds_bos), self.portable)
+                readings[kind] = read_attention(
+                    model, tokens, readouts(shape, model.adds_bos), self.portable, rows=kind == "distinct"
+                )
             except NoAttentionError as error:
                 raise NotApplicable(str(error)) from None
         return Result(
@@ -155,7 +186,7 @@ READOUTS: dict[Kind, Callable[[Shape, bool], dict[str, Readout]]] = {
 
 
 def _variant(metric_id: str, shape: Shape, bos: bool) -> Parameters:
-    if metric_id in {"previous_token", "first_token", "self_attention"}:
+    if metric_id in {"previous_token", "first_token", "self_attention", *OF_ROWS}:
         return {"input": "distinct", "n": shape.n, "bos": bos}
     kind = "distinct" if metric_id == "prefix_matching_placebo" else "repeated"
     return {"input": kind, "n": shape.n, "m": shape.m, "bos": bos}
@@ -167,14 +198,22 @@ def _measurements(reading: AttentionReading, shape: Shape, model: LoadedModel) -
     Raises:
         UserError: the model yields NaN.
     """
-    for (layer, name), score in reading.scores.items():
+    for layer, name, values, chance in _values(reading):
         metric_id, _, stratum = name.partition(" ")
-        refuse_nan(score.values, f"attention probabilities of layer {layer} ({metric_id})", model.checkpoint_id)
+        refuse_nan(values, f"attention probabilities of layer {layer} ({metric_id})", model.checkpoint_id)
         parameters = _variant(metric_id, shape, model.adds_bos)
-        for head, summary in enumerate(over_sequences(score.values)):
-            yield Measurement(
-                metric_id, parameters, layer=layer, head=head, stratum=stratum, chance=score.chance, **summary
-            )
+        for head, summary in enumerate(over_sequences(values)):
+            yield Measurement(metric_id, parameters, layer=layer, head=head, stratum=stratum, chance=chance, **summary)
+
+
+def _values(reading: AttentionReading) -> Iterator[tuple[int, str, np.ndarray, float | None]]:
+    """Layer, metric and stratum, values (sequences, heads), level of chance."""
+    for (layer, name), score in reading.scores.items():
+        yield layer, name, score.values, score.chance
+    for layer, values in reading.entropy.items():
+        yield layer, "attention_entropy", values, 1.0
+    for layer, values in reading.sink_share.items():
+        yield layer, "sink_share", values, None
 
 
 PROBE = AttentionProbe()

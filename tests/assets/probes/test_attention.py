@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Callable
 
@@ -14,13 +15,19 @@ from assets.models.engine import paths
 from assets.models.engine.loaded import LoadedModel
 from assets.probes.attention import AttentionProbe
 from assets.probes.inputs import Shape, sample
-from assets.probes.registry import Setting, Measurement, NotApplicable
+from assets.probes.registry import Measurement, NotApplicable, Setting
 from catalog.errors import UserError
 from tests.assets.probes.settings import sized
 
 SMALL = {"n": 6, "m": 2, "n_sequences": 4}
 WITH_INTERFACE = ["gpt2", "gpt_neox", "opt", "llama", "mistral", "qwen3", "gemma2", "gemma3_text", "gpt_oss"]
 OTHERS = ["bloom", "gptj", "gpt_neo", "lfm2"]
+
+INPUT = {
+    **dict.fromkeys(("prefix_matching", "offset_profile", "duplicate_token"), "repeated"),
+    **dict.fromkeys(("prefix_matching_placebo", "previous_token", "first_token", "self_attention"), "distinct"),
+    "attention_entropy": "distinct",
+}
 
 Key = tuple[str, str, int, int]
 """Metric, stratum, layer, head."""
@@ -92,14 +99,34 @@ def expected(loaded: LoadedModel, sample_seed: int) -> dict[Key, dict[str, float
                         statistics.fmean(sum(A[head, i, j].item() for j in keys) for i, keys in pairs.items())
                         for A in matrix
                     ]
-                    found[metric, stratum, layer, head] = {
-                        "value": statistics.fmean(values),
-                        "value_a": statistics.fmean(values[0::2]),
-                        "value_b": statistics.fmean(values[1::2]),
-                        "standard_error": statistics.stdev(values) / len(values) ** 0.5,
-                        "chance": chance,
-                    }
+                    found[metric, stratum, layer, head] = {**summary_of(values), "chance": chance}
+            if kind == "distinct":
+                for head in range(matrix.shape[1]):
+                    entropies = [normalised_entropy(A[head], sees) for A in matrix]
+                    found["attention_entropy", "", layer, head] = {**summary_of(entropies), "chance": 1}
+                    if loaded.model.config.model_type == "gpt_oss":
+                        shares = [(1 - A[head].double().sum(-1)).mean().item() for A in matrix]
+                        found["sink_share", "", layer, head] = summary_of(shares)
     return found
+
+
+def normalised_entropy(matrix: torch.Tensor, sees: dict[int, range]) -> float:
+    """Of one head's rows (queries, keys), each made to sum to one."""
+    ratios = []
+    for i, keys in sees.items():
+        if len(keys) > 1:
+            p = [matrix[i, j].item() for j in keys]
+            ratios.append(-sum(x / sum(p) * math.log(x / sum(p)) for x in p if x > 0) / math.log(len(p)))
+    return statistics.fmean(ratios)
+
+
+def summary_of(values: list[float]) -> dict[str, float]:
+    return {
+        "value": statistics.fmean(values),
+        "value_a": statistics.fmean(values[0::2]),
+        "value_b": statistics.fmean(values[1::2]),
+        "standard_error": statistics.stdev(values) / len(values) ** 0.5,
+    }
 
 
 def by_key(measurements: list[Measurement]) -> dict[Key, Measurement]:
@@ -127,7 +154,9 @@ def test_equals_the_definitions_over_eager_attention(
         for field, value in values.items():
             assert getattr(found[key], field) == pytest.approx(value, abs=1e-5), (key, field)
     assert result.notes["row_sum_error"] < 1e-5
-    assert max(abs(m.value - m.chance) for m in found.values()) > 0.05, "attention too uniform for this to be a test"
+    assert max(abs(m.value - (m.chance or 0)) for m in found.values()) > 0.05, (
+        "attention too uniform for this to be a test"
+    )
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "gemma3_text", "bloom"])
@@ -142,6 +171,7 @@ def test_bos_shifts_positions_and_is_no_target(tiny_model: Callable[..., LoadedM
         assert found[key].value == pytest.approx(values["value"], abs=1e-5)
         assert found[key].chance == pytest.approx(values["chance"], abs=1e-9)
         assert found[key].parameters["bos"] is True
+        assert found[key].parameters["input"] == INPUT[key[0]]
 
 
 def test_several_targets_a_query_add_up(
@@ -157,21 +187,46 @@ def test_several_targets_a_query_add_up(
         assert found[key].chance == pytest.approx(values["chance"], abs=1e-9)
 
 
+@pytest.mark.parametrize("portable", [False, True], ids=["kernel", "blocks"])
 @pytest.mark.parametrize(
-    ("n", "m", "bos", "chance"),
-    [(50, 2, False, 0.013763), (50, 2, True, 0.013569), (25, 4, False, 0.031275)],
+    ("n", "m", "bos", "window", "chance"),
+    [
+        (50, 2, False, None, 0.013763),
+        (50, 2, True, None, 0.013569),
+        (25, 4, False, None, 0.031275),
+        # Queries 50 to 99 have their target 49 back and see 51 to 59, then 60 keys: (1/51 + ... + 1/59 + 41/60) / 50.
+        (50, 2, False, 60, 0.016947),
+        # With BOS they are 51 to 100 and see 52 to 59, then 60 keys: (1/52 + ... + 1/59 + 42/60) / 50.
+        (50, 2, True, 60, 0.016888),
+        # Of the targets 24, 49 and 74 back, a window of 50 shows the first two: in the second block one of 26 to 50
+        # keys, then two of 50: (1/26 + ... + 1/50 + 50 * 2/50) / 75.
+        (25, 4, False, 50, 0.035777),
+    ],
 )
-def test_chance_as_published_in_the_definitions(
-    tiny_model: Callable[..., LoadedModel], n: int, m: int, bos: bool, chance: float
+def test_uniform_attention_scores_the_published_chance(
+    tiny_model: Callable[..., LoadedModel],
+    n: int,
+    m: int,
+    bos: bool,
+    window: int | None,
+    chance: float,
+    portable: bool,
 ) -> None:
-    loaded = tiny_model("gpt2", bos)
-    parameters = {"n": n, "m": m, "n_sequences": 2}
+    loaded = tiny_model("llama" if window is None else "mistral", bos)
+    loaded.model.config.sliding_window = window
+    for layer in loaded.model.model.layers:
+        layer.self_attn.q_proj.weight.data.zero_()
     loaded = dataclasses.replace(loaded, ordinary_token_ids=torch.arange(1, 61).repeat(2))
 
-    found = by_key(AttentionProbe().measure(loaded, sized(parameters)).measurements)
+    measurements = AttentionProbe(portable).measure(loaded, sized({"n": n, "m": m, "n_sequences": 2})).measurements
 
-    assert found["prefix_matching", "", 0, 0].chance == pytest.approx(chance, abs=5e-7)
-    assert found["prefix_matching_placebo", "", 0, 0].chance == pytest.approx(chance, abs=5e-7)
+    found = by_key(measurements)
+    for metric_id in ("prefix_matching", "prefix_matching_placebo"):
+        assert found[metric_id, "", 1, 3].chance == pytest.approx(chance, abs=5e-7)
+        assert found[metric_id, "", 1, 3].value == pytest.approx(chance, abs=1e-6)
+    assert found["attention_entropy", "", 1, 3].value == pytest.approx(1, abs=1e-6)
+    for measurement in measurements:
+        assert measurement.value == pytest.approx(measurement.chance, abs=1e-6), measurement
 
 
 def test_layers_that_cannot_see_a_target_have_no_row(tiny_model: Callable[..., LoadedModel]) -> None:
@@ -228,7 +283,7 @@ def test_says_how_it_read(
 
 
 def test_every_measurement_is_of_a_declared_metric(tiny_model: Callable[..., LoadedModel]) -> None:
-    result = AttentionProbe().measure(tiny_model("gpt2"), sized(SMALL))
+    result = AttentionProbe().measure(tiny_model("gpt_oss"), sized(SMALL))
 
     assert {m.metric_id for m in result.measurements} == {metric.metric_id for metric in AttentionProbe.metrics}
 

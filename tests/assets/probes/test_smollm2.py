@@ -56,6 +56,12 @@ def test_every_score_equals_eager_attention(smollm2: LoadedModel, measured: list
             for layer, matrix in enumerate(matrices):
                 sums = matrix[:, :, queries, keys].double().sum(-1).mean(0) / len(np.unique(queries))
                 eager |= {(metric_id, stratum, layer, head): total.item() for head, total in enumerate(sums)}
+        if kind == "distinct":
+            n_visible = torch.arange(1, tokens.shape[1] + 1).double()
+            for layer, matrix in enumerate(matrices):
+                entropy = torch.special.entr(matrix.double()).sum(-1)[..., 1:] / n_visible.log()[1:]
+                values = entropy.mean((0, 2)).tolist()
+                eager |= {("attention_entropy", "", layer, head): value for head, value in enumerate(values)}
     smollm2.model.set_attn_implementation("sdpa")
 
     found = scores(measured)
