@@ -40,12 +40,16 @@ from assets.resources import Workspace
     name="probes",
 )
 def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator[MaterializeResult]:
-    """Measures a training run's checkpoints with the selected probes; what was measured is not measured again. A probe
-    that failed on a checkpoint counts as failed for the training run."""
+    """Measures a training run's checkpoints with the selected probes; what was measured is not measured again. Of a
+    selection that holds probes of the study, the others are left out, so that materializing all does what the study
+    says; a selection of others alone is measured as asked. A probe that failed on a checkpoint counts as failed for
+    the training run."""
     run = run_named(workspace.study, context.partition_key)
     record = workspace.record
-    selected = [probe_named(name) for name in probes() if AssetKey(name) in context.selected_asset_keys]
-    battery = battery_of(workspace.study, workspace.home).with_probes([probe.name for probe in selected])
+    study = battery_of(workspace.study, workspace.home)
+    asked = [name for name in probes() if AssetKey(name) in context.selected_asset_keys]
+    battery = study.with_probes([name for name in asked if name in study.choices] or asked)
+    selected = [probe_named(name) for name in battery.choices]
     with at_work_on(workspace.home, run.run_id):
         plan = plan_run(run, battery, record, record.finished().keys())
         outcome = measure(run, plan.due, battery, workspace.home, context.log.info, context.run.run_id)

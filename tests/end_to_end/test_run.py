@@ -144,7 +144,7 @@ def test_ctrl_c_loses_nothing_that_was_finished(command: Command, write_study: W
     kept = {path.name: path.read_bytes() for path in ledger.glob("*.ok.json")}
     assert command("run", study).returncode == 0
     assert {name: (ledger / name).read_bytes() for name in kept} == kept
-    assert command.query("SELECT count(*), count(DISTINCT cache_key || probe) FROM probe_runs") == [(24, 24)]
+    assert command.query("SELECT count(*), count(DISTINCT cache_key || probe) FROM probe_runs") == [(32, 32)]
 
 
 def test_a_killed_worker_is_told_and_the_rest_is_done_by_the_next_run(
@@ -191,7 +191,7 @@ def test_two_runs_at_once_end_in_one_sound_catalog(command: Command, write_study
     [
         ({"familys": []}, "familys"),
         ({"claims": ["prefix-matching-head-exist"]}, "prefix-matching-heads-exist"),
-        ({"probes": ["attentions"]}, "attention, repeats"),
+        ({"probes": ["attentions"]}, "Known probes: attention, "),
         ({"published": [{"importer": "trott2024", "path": "."}]}, "trott2025"),
     ],
 )

@@ -182,4 +182,4 @@ def test_a_run_tells_which_checks_find_faults(tiny: Tiny, tmp_path: Path, monkey
 
     outcome = CliRunner().invoke(app, ["run", tiny.study])
 
-    assert "Check values_lie_in_range found 24 faults" in outcome.output
+    assert "Check values_lie_in_range found 32 faults" in outcome.output

@@ -80,10 +80,10 @@ def test_a_probe_that_fails_fails_the_step_and_loses_nothing(
     repeats = type(probe_named("repeats"))
     whole = repeats.measure
 
-    def broken(probe: Any, model: Any, parameters: Any, sample_seed: int) -> Any:
+    def broken(probe: Any, model: Any, setting: Any) -> Any:
         if model.checkpoint_id.endswith("@step10"):
             raise ValueError("the bulb burnt out")
-        return whole(probe, model, parameters, sample_seed)
+        return whole(probe, model, setting)
 
     with monkeypatch.context() as patched:
         patched.setattr(repeats, "measure", broken)
@@ -94,7 +94,7 @@ def test_a_probe_that_fails_fails_the_step_and_loses_nothing(
     assert {m.asset_key.to_user_string() for m in events(first)} == {"checkpoints", "attention"}
     (failure,) = [e for e in first.all_events if e.is_step_failure]
     assert f"{RUN}@step10 repeats: ValueError: the bulb burnt out" in str(failure.step_failure_data.user_failure_data)
-    assert len(Record(home).finished()) == 5
+    assert len(Record(home).finished()) == 7
     with open_catalog(home) as connection:
         told = connection.execute(
             "SELECT checkpoint_id, probe, reason FROM probe_runs WHERE status = 'failed'"
@@ -104,7 +104,7 @@ def test_a_probe_that_fails_fails_the_step_and_loses_nothing(
     again = execute(definitions, instance, "measure", partition_key=RUN)
 
     assert again.success
-    assert len(Record(home).finished()) == 6
+    assert len(Record(home).finished()) == 8
     found = {
         m.asset_key.to_user_string(): m.metadata["probe_runs"].value
         for m in events(again)
@@ -120,6 +120,17 @@ def test_one_probe_can_be_asked_for_alone(definitions: Definitions, instance: Da
 
     assert result.success
     assert {name.partition(".")[0] for name in Record(home).finished()} == {"repeats"}
+
+
+def test_a_probe_that_the_study_does_not_name_can_be_asked_for_alone(
+    definitions: Definitions, instance: DagsterInstance, home: Home
+) -> None:
+    selection = [AssetKey("checkpoints"), AssetKey("copying")]
+
+    result = execute(definitions, instance, "measure", partition_key=RUN, asset_selection=selection)
+
+    assert result.success
+    assert {name.partition(".")[0] for name in Record(home).finished()} == {"copying"}
 
 
 def test_publishing_an_empty_home_gives_an_empty_catalog(

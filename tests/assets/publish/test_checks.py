@@ -76,4 +76,4 @@ def test_faults_are_counted_by_check(home: Home) -> None:
     with duckdb.connect(str(home.catalog)) as connection:
         connection.execute("UPDATE measurements SET value = 'nan' WHERE metric_id = 'repeat_gain'")
 
-    assert faults(home) == {"no_nan": 6}
+    assert faults(home) == {"no_nan": 8}
