@@ -1,9 +1,10 @@
 """The one writer of catalog.duckdb: builds it aside from the record, verifies it, swaps it in.
 
-A publication has three steps, under one lock: `stage` (a copy of the last catalog plus what it lacks), then whatever
-the caller decides on the staged evidence, then `finish` (adds the evaluations, verifies, appends the build to the
-record, swaps). The build is appended before the swap: where a process dies between them, the next publication finds
-the catalog behind the record and replays it. A rebuild replays verdicts, it never decides anew.
+A publication has these steps, under one lock: `stage` (a copy of the last catalog plus what it lacks), then whatever
+the caller compares and decides on the staged evidence (`take_in` adds what was recorded of it), then `finish` (adds the
+evaluations, verifies, appends the build to the record, swaps). The build is appended before the swap: where a process
+dies between them, the next publication finds the catalog behind the record and replays it. A rebuild replays
+comparisons and verdicts, it never makes them anew.
 Not here: deciding (assets/claims), what the tables are (schema.sql, views/).
 """
 
@@ -16,7 +17,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -97,6 +98,17 @@ def stage(home: Home) -> Staged:
     return Staged(path, number + 1, pending, digest)
 
 
+def take_in(home: Home, staged: Staged, folders: tuple[str, ...]) -> Staged:
+    """Adds the entries that were recorded in these folders since; call under `publishing`."""
+    record = Record(home)
+    known = {path for build in record.builds() for path, _ in build["entries"]} | {e.path for e in staged.entries}
+    since = tuple(record.entry(p) for p in record.paths() if p not in known and p.startswith(folders))
+    if since:
+        with told_plainly(staged.path), _writing(staged.path) as connection:
+            _add(connection, record, since, staged.build)
+    return replace(staged, entries=staged.entries + since)
+
+
 def finish(home: Home, staged: Staged) -> int:
     """Adds what was decided since, verifies, appends the build and swaps the catalog in; call under `publishing`.
 
@@ -104,24 +116,19 @@ def finish(home: Home, staged: Staged) -> int:
         The number of the build that the catalog now shows; the last one's, where nothing was new.
     """
     record = Record(home)
-    builds = record.builds()
-    known = {path for build in builds for path, _ in build["entries"]} | {entry.path for entry in staged.entries}
-    decided = [record.entry(p) for p in record.paths() if p not in known and p.startswith("evaluations/")]
-    entries = [*staged.entries, *decided]
     try:
-        with told_plainly(staged.path), _writing(staged.path) as connection:
-            _add(connection, record, decided, staged.build)
-            if entries:
-                build = _next_build(staged, entries)
+        staged = take_in(home, staged, ("evaluations/",))
+        if staged.entries:
+            build = _next_build(staged)
+            with told_plainly(staged.path), _writing(staged.path) as connection:
                 _note_build(connection, build)
                 verify(connection, staged.build)
-        if entries:
             record.put_build(build)
-        if entries or not _shows(home.catalog, staged.previous_digest):
+        if staged.entries or not _shows(home.catalog, staged.previous_digest):
             os.replace(staged.path, home.catalog)
     finally:
         discard(staged)
-    return staged.build if entries else staged.build - 1
+    return staged.build if staged.entries else staged.build - 1
 
 
 def discard(staged: Staged) -> None:
@@ -263,8 +270,8 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str
     return dict(found)
 
 
-def _next_build(staged: Staged, entries: list[Entry]) -> dict[str, Any]:
-    listed = [[entry.path, entry.sha256] for entry in sorted(entries, key=lambda entry: entry.path)]
+def _next_build(staged: Staged) -> dict[str, Any]:
+    listed = [[entry.path, entry.sha256] for entry in sorted(staged.entries, key=lambda entry: entry.path)]
     return {
         "build": staged.build,
         "built_at": now(),

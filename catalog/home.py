@@ -39,6 +39,10 @@ class Home:
         return self.record / "arrays"
 
     @property
+    def pair_measurements(self) -> Path:
+        return self.record / "pair_measurements"
+
+    @property
     def ledger(self) -> Path:
         return self.record / "ledger"
 

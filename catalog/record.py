@@ -9,6 +9,8 @@ Not here: what the rows mean (schema.sql), the one writer of the catalog (build.
     ledger/probe_runs/attention.1f0c....000001.ok.json   probe runs: by probe, cache key, number and status
     measurements/attention.1f0c....000001.parquet
     arrays/representation.1f0c....000001.safetensors     what pair measures compare, kept but not in the catalog
+    ledger/pair_runs/functional.pythia-70m.000001.ok.json  comparisons of a model's training runs, as probe runs are
+    pair_measurements/functional.pythia-70m.000001.parquet
     evaluations/20261122T101500-ab12cd34.json            verdicts of all claims on the evidence of one build
     builds/000001.json                                   what each publication of the catalog added
 """
@@ -21,7 +23,7 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -151,7 +153,7 @@ class Record:
         generation = _latest(folder, stem)
         return self.read(folder / f"{stem}.{generation:06}.json")["rows"] if generation else None
 
-    # Probe runs
+    # Probe runs and pair runs
 
     def finished(self) -> dict[str, str]:
         """Status (ok, not_applicable) by `probe.cache key` of every probe run that need not be done again.
@@ -179,41 +181,74 @@ class Record:
         Returns:
             The probe_run_id.
         """
+        stem = f"{row['probe']}.{row['cache_key']}"
+
+        def put_arrays(probe_run_id: str, entry: dict[str, Any]) -> bool:
+            return self._put_arrays(probe_run_id, entry, arrays)
+
+        return self._put_run("probe_runs", "probe_run_id", stem, row, self.home.measurements, measurements, put_arrays)
+
+    def put_pair_run(self, row: Row, measurements: pl.DataFrame | None) -> str:
+        """Records one comparison of a model's training runs; call under the writer's lock.
+
+        Args:
+            row: columns of catalog table pair_runs, without those that are set here (pair_run_id, recorded_at, path,
+                file_sha256, n_rows) and since_build.
+            measurements: columns of catalog table pair_measurements without pair_run_id.
+
+        Returns:
+            The pair_run_id: measure, model and a number that grows, so that the last in order of ids is the latest.
+        """
+        stem = f"{row['measure']}.{row['subject']}"
+        return self._put_run("pair_runs", "pair_run_id", stem, row, self.home.pair_measurements, measurements)
+
+    def _put_run(
+        self,
+        kind: str,
+        id_column: str,
+        stem: str,
+        row: Row,
+        folder: Path,
+        values: pl.DataFrame | None,
+        put_more: Callable[[str, dict[str, Any]], bool] = lambda run_id, entry: True,
+    ) -> str:
+        """Writes values, then whatever else, then the entry, under the first number that is free for all of them."""
         number = 1
         while True:
-            probe_run_id = f"{row['probe']}.{row['cache_key']}.{number:06}"
-            entry = {**row, "probe_run_id": probe_run_id, "recorded_at": now()}
+            run_id = f"{stem}.{number:06}"
+            entry = {**row, id_column: run_id, "recorded_at": now()}
+            shared = {column: entry[column] for column in (id_column, "checkpoint_id") if column in entry}
             if (
-                self._is_free(probe_run_id)
-                and self._put_values(entry, measurements)
-                and self._put_arrays(entry, arrays)
+                self._is_free(kind, run_id)
+                and self._put_values(folder / f"{run_id}.parquet", entry, values, shared)
+                and put_more(run_id, entry)
             ):
-                text = canonical_json({"kind": "probe_runs", "key": probe_run_id, "rows": {"probe_runs": [entry]}})
-                if write_new(self.home.ledger / "probe_runs" / f"{probe_run_id}.{row['status']}.json", text.encode()):
-                    return probe_run_id
+                text = canonical_json({"kind": kind, "key": run_id, "rows": {kind: [entry]}})
+                if write_new(self.home.ledger / kind / f"{run_id}.{row['status']}.json", text.encode()):
+                    return run_id
             number += 1
 
-    def _is_free(self, probe_run_id: str) -> bool:
-        folder = self.home.ledger / "probe_runs"
-        return not any((folder / f"{probe_run_id}.{status}.json").exists() for status in STATUSES)
+    def _is_free(self, kind: str, run_id: str) -> bool:
+        folder = self.home.ledger / kind
+        return not any((folder / f"{run_id}.{status}.json").exists() for status in STATUSES)
 
-    def _put_values(self, entry: dict[str, Any], values: pl.DataFrame | None) -> bool:
-        """Writes the values and completes the entry with path, sha256 and rows; False where the name is taken."""
+    def _put_values(
+        self, path: Path, entry: dict[str, Any], values: pl.DataFrame | None, shared: Mapping[str, str]
+    ) -> bool:
+        """Writes the values, each with what they share, and completes the entry with path, sha256 and rows; False where
+        the name is taken."""
         entry |= {"path": None, "file_sha256": None, "n_rows": 0}
         if values is None or values.is_empty():
             return True
         import polars as pl
 
-        named = values.with_columns(
-            probe_run_id=pl.lit(entry["probe_run_id"]), checkpoint_id=pl.lit(entry["checkpoint_id"])
-        )
+        named = values.with_columns(**{column: pl.lit(value) for column, value in shared.items()})
         buffer = io.BytesIO()
         named.write_parquet(buffer, compression="zstd")
-        path = self.home.measurements / f"{entry['probe_run_id']}.parquet"
         entry |= {"path": self.home.relative(path), "file_sha256": sha256_of(buffer.getvalue()), "n_rows": named.height}
         return write_new(path, buffer.getvalue())
 
-    def _put_arrays(self, entry: dict[str, Any], arrays: Mapping[str, np.ndarray] | None) -> bool:
+    def _put_arrays(self, probe_run_id: str, entry: dict[str, Any], arrays: Mapping[str, np.ndarray] | None) -> bool:
         """Writes the arrays and completes the entry with their path and sha256; False where the name is taken."""
         entry |= {"arrays_path": None, "arrays_sha256": None}
         if not arrays:
@@ -221,26 +256,30 @@ class Record:
         from safetensors.numpy import save
 
         content = save(dict(arrays))
-        path = self.home.arrays / f"{entry['probe_run_id']}.safetensors"
+        path = self.home.arrays / f"{probe_run_id}.safetensors"
         entry |= {"arrays_path": self.home.relative(path), "arrays_sha256": sha256_of(content)}
         return write_new(path, content)
 
-    def arrays(self, path: str) -> dict[str, np.ndarray]:
-        """The arrays of a probe run, by its arrays_path.
+    def arrays(self, path: str, sha256: str) -> dict[str, np.ndarray]:
+        """The arrays of a probe run, by its arrays_path and arrays_sha256.
 
         Raises:
             UserError: the file is missing or damaged.
         """
-        from safetensors import SafetensorError
         from safetensors.numpy import load
 
         file = self.home.root / path
         try:
-            return load(file.read_bytes())
-        except (OSError, SafetensorError) as error:
-            raise UserError(
-                f"Arrays of the record can't be read: {error}", where=str(file), mend="Restore the file from a backup."
-            ) from None
+            content = file.read_bytes()
+        except OSError as error:
+            reason = str(error)
+        else:
+            if sha256_of(content) == sha256:
+                return load(content)
+            reason = "it was changed after it was written"
+        raise UserError(
+            f"Arrays of the record can't be read: {reason}.", where=str(file), mend="Restore the file from a backup."
+        )
 
     # Evaluations
 

@@ -253,7 +253,7 @@ CREATE TABLE metrics (
 COMMENT ON TABLE metrics IS 'KEY: metric_id. Operational definitions. Two formulas that the literature calls by one name are two metrics.';
 COMMENT ON COLUMN metrics.metric_id IS 'Id of the metric: prefix_matching.';
 COMMENT ON COLUMN metrics.construct IS 'What it is meant to measure: induction, previous_token, sink, copying.';
-COMMENT ON COLUMN metrics.method IS 'attention, weights, intervention or behaviour.';
+COMMENT ON COLUMN metrics.method IS 'attention, weights, intervention, behaviour, representation or comparison.';
 COMMENT ON COLUMN metrics.grain IS 'What one value is about: checkpoint, layer, head, edge, head_set or pair.';
 COMMENT ON COLUMN metrics.unit IS 'Unit of the value: probability, nats, share, nats per token.';
 COMMENT ON COLUMN metrics.lower IS 'Least possible value; null = unbounded.';
@@ -394,8 +394,8 @@ CREATE TABLE pair_runs (
     n_rows BIGINT NOT NULL,
     since_build INTEGER NOT NULL
 );
-COMMENT ON TABLE pair_runs IS 'KEY: pair_run_id. One execution of a pair measure on all pairs of training runs of a model.';
-COMMENT ON COLUMN pair_runs.pair_run_id IS 'Id of the execution.';
+COMMENT ON TABLE pair_runs IS 'KEY: pair_run_id. One execution of a pair measure on all pairs of training runs of a model; read current_pair_runs for the latest.';
+COMMENT ON COLUMN pair_runs.pair_run_id IS 'Id of the execution: measure, model and a growing number.';
 COMMENT ON COLUMN pair_runs.measure IS 'Name of the pair measure.';
 COMMENT ON COLUMN pair_runs.measure_version IS 'Its version; raised when its numbers may change.';
 COMMENT ON COLUMN pair_runs.subject IS 'The model whose training runs were compared. -> models.model_id';

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from assets.models.engine.loaded import LoadedModel
 
 Grain = Literal["checkpoint", "layer", "head", "edge", "head_set", "pair"]
-Method = Literal["attention", "weights", "intervention", "behaviour", "representation"]
+Method = Literal["attention", "weights", "intervention", "behaviour", "representation", "comparison"]
 Parameters = Mapping[str, bool | int | float | str]
 
 

@@ -1,6 +1,6 @@
-"""Dagster assets of publishing: evidence -> verdicts -> catalog in one writer's step, then the report. Thin.
+"""Dagster assets of publishing: evidence -> likeness, verdicts -> catalog in one writer's step, then the report. Thin.
 
-The three keys of the first are one step because they share the writer's lock; the asset checks on `catalog` are about
+The four keys of the first are one step because they share the writer's lock; the asset checks on `catalog` are about
 the whole record.
 """
 
@@ -21,6 +21,7 @@ from dagster import (
     multi_asset,
 )
 
+from assets.likeness.registry import measures
 from assets.probes.describe import table
 from assets.probes.registry import probes
 from assets.publish.checks import CHECKS, Check
@@ -43,6 +44,20 @@ WRITER = "catalog"
             description="One row per checkpoint, variant, layer, head and stratum: the only thing that claims read.",
         ),
         AssetSpec(
+            "likeness",
+            deps=["evidence"],
+            group_name="claims",
+            description="Every pair of training runs of a model on five axes and in representation, beside chance.\n\n"
+            + table(
+                ("metric", "axis", "definition", "chance level"),
+                [
+                    (f"`{m.metric_id}`", m.construct, m.definition, m.chance_rule)
+                    for measure in measures().values()
+                    for m in measure.metrics
+                ],
+            ),
+        ),
+        AssetSpec(
             "verdicts",
             deps=["evidence", "claims"],
             group_name="claims",
@@ -50,7 +65,7 @@ WRITER = "catalog"
         ),
         AssetSpec(
             "catalog",
-            deps=["verdicts"],
+            deps=["likeness", "verdicts"],
             group_name="catalog",
             description="catalog.duckdb: built aside from the record, verified, swapped in.",
             kinds={"duckdb"},
@@ -63,6 +78,14 @@ def publication(context: AssetExecutionContext, workspace: Workspace) -> Iterato
     """Brings the catalog up to the record. It never waits for missing partitions."""
     done = publish(workspace.home, workspace.study, context.log.info)
     yield MaterializeResult(asset_key="evidence", metadata={"dagster/row_count": done.n_evidence})
+    yield MaterializeResult(
+        asset_key="likeness",
+        metadata={
+            "dagster/row_count": done.n_likeness,
+            "comparisons": done.n_comparisons,
+            "axes": MetadataValue.md(_axes(workspace.home)),
+        },
+    )
     yield MaterializeResult(
         asset_key="verdicts",
         metadata={
@@ -80,6 +103,16 @@ def publication(context: AssetExecutionContext, workspace: Workspace) -> Iterato
             "file": MetadataValue.path(workspace.home.catalog),
         },
     )
+
+
+def _axes(home: Home) -> str:
+    """Mean likeness and chance level over the pairs of each model's training runs, by axis and metric."""
+    with open_catalog(home) as connection:
+        rows = connection.execute(
+            "SELECT axis, metric_id, model_id, count(*), round(avg(value), 3), round(avg(chance), 3) FROM likeness "
+            "GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+    return table(("axis", "metric", "model", "values", "mean", "chance"), rows)
 
 
 def _matrix(home: Home) -> str:

@@ -1,6 +1,7 @@
-"""One publication: staged evidence -> verdicts -> catalog, under the writer's lock.
+"""One publication: staged evidence -> likeness of runs -> verdicts -> catalog, under the writer's lock.
 
-The order of things, and what need not be done again. Not here: deciding (assets/claims), the file (catalog/build.py).
+The order of things, and what need not be done again. Not here: comparing (assets/likeness), deciding (assets/claims),
+the file (catalog/build.py).
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ import duckdb
 
 from assets.claims.decide import decide, evidence_digest
 from assets.claims.schema import Claim, load_claims
+from assets.likeness.compare import compare
 from assets.models.sources import Say
 from assets.study import Study
-from catalog.build import code_version, discard, finish, publishing, stage
+from catalog.build import Staged, code_version, discard, finish, publishing, stage, take_in
 from catalog.home import Home
 from catalog.read import first_row
 from catalog.record import Record, now
+
+COMPARISONS = tuple(f"ledger/{kind}/" for kind in ("pair_runs", "metrics", "metric_variants"))
+"""Where a comparison is recorded: its own entry and the definitions that it refers to."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Publication:
         build: the build that the catalog shows now.
         n_entries: entries of the record that it added, evaluations aside.
         n_evidence: rows of evidence.
+        n_comparisons: models compared now, by one pair measure each.
+        n_likeness: rows of likeness.
         evaluation_id: the evaluation that stands now; None where there are no claims.
         decided: whether it was made now, or stood already.
         verdicts: verdicts by word.
@@ -38,6 +45,8 @@ class Publication:
     build: int
     n_entries: int
     n_evidence: int
+    n_comparisons: int
+    n_likeness: int
     evaluation_id: str | None
     decided: bool
     verdicts: dict[str, int]
@@ -49,9 +58,11 @@ def publish(home: Home, study: Study, say: Say) -> Publication:
         say("Staging the evidence")
         staged = stage(home)
         try:
+            staged, n_comparisons = _compare(home, staged, say)
             with duckdb.connect(str(staged.path), read_only=True) as connection:
                 claims = claims_in_force(connection, study)
-                n_evidence = connection.execute("SELECT count(*) FROM evidence").fetchall()[0][0]
+                n_evidence = _count(connection, "evidence")
+                n_likeness = _count(connection, "likeness")
                 digest = evidence_digest(connection, claims)
                 evaluation_id = _standing_evaluation(connection, digest)
                 decided = evaluation_id is None and bool(claims)
@@ -65,7 +76,24 @@ def publish(home: Home, study: Study, say: Say) -> Publication:
     with duckdb.connect(str(home.catalog), read_only=True) as connection:
         words = connection.execute("SELECT verdict FROM current_verdicts").fetchall()
     verdicts = dict(Counter(word for (word,) in words).most_common())
-    return Publication(build, len(staged.entries), n_evidence, evaluation_id, decided, verdicts)
+    counts = (len(staged.entries), n_evidence, n_comparisons, n_likeness)
+    return Publication(build, *counts, evaluation_id, decided, verdicts)
+
+
+def _compare(home: Home, staged: Staged, say: Say) -> tuple[Staged, int]:
+    """Compares training runs on the staged evidence and takes the comparisons in; how many were made.
+
+    They are in the record first: where the process dies, the next publication stages them and makes the rest.
+    """
+    with duckdb.connect(str(staged.path), read_only=True) as connection:
+        n_comparisons = compare(connection, Record(home))
+    if n_comparisons:
+        say(f"Compared training runs: {n_comparisons} models, by one measure each")
+    return take_in(home, staged, COMPARISONS), n_comparisons
+
+
+def _count(connection: duckdb.DuckDBPyConnection, view: str) -> int:
+    return connection.execute(f"SELECT count(*) FROM {view}").fetchall()[0][0]
 
 
 def claims_in_force(connection: duckdb.DuckDBPyConnection, study: Study) -> list[Claim]:

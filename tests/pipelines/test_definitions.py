@@ -27,7 +27,7 @@ def test_every_asset_stands_in_its_group(definitions: Definitions) -> None:
         "models": {"checkpoints"},
         "probes": set(probes()),
         "published": set(importers()),
-        "claims": {"claims", "evidence", "verdicts"},
+        "claims": {"claims", "evidence", "likeness", "verdicts"},
         "catalog": {"catalog"},
         "reports": {"report"},
     }
@@ -47,7 +47,7 @@ def test_the_jobs_share_the_assets_without_overlap(definitions: Definitions) -> 
     }
 
     assert selected["measure"] == {"checkpoints", *probes()}
-    assert selected["publish"] == {"claims", "evidence", "verdicts", "catalog", "report", *importers()}
+    assert selected["publish"] == {"claims", "evidence", "likeness", "verdicts", "catalog", "report", *importers()}
     assert selected["measure"] | selected["publish"] == {k.to_user_string() for k in graph.get_all_asset_keys()}
 
 

@@ -1,0 +1,151 @@
+"""What pair measures are given: the scores, courses and arrays of a model's training runs, read from a catalog.
+
+Not here: whether a comparison is due (plan.py), the statistics (one module a measure).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from assets.likeness.registry import (
+    Arrays,
+    Compared,
+    Course,
+    Developed,
+    Edges,
+    Heads,
+    Linked,
+    PairMeasure,
+    Scored,
+    measures,
+)
+from catalog.record import Record
+
+ENDS = """
+CREATE TEMP TABLE ends AS
+SELECT
+    e.model_id, e.run_id, e.checkpoint_id, e.step, e.is_final, e.metric_id, e.variant_id, e.parameters, e.layer, e.head,
+    e.stratum, e.value, t.grain, t.upper - t.lower AS span
+FROM evidence AS e JOIN metrics AS t ON t.metric_id = e.metric_id
+WHERE (t.grain = 'head' AND e.stratum = '' AND (e.is_final OR e.step = 0))
+   OR (t.grain = 'edge' AND e.is_final AND list_contains($1, e.metric_id))
+"""
+COURSES = """
+SELECT
+    j.model_id, j.run_id, j.metric_id, j.variant_id, v.parameters, t.upper - t.lower AS span, j.checkpoint_id, j.step,
+    j.best_value AS best
+FROM trajectories AS j
+JOIN metrics AS t ON t.metric_id = j.metric_id
+JOIN metric_variants AS v ON v.variant_id = j.variant_id
+WHERE t.grain = 'head' AND span IS NOT NULL
+ORDER BY j.variant_id, j.model_id, j.run_id, j.step
+"""
+ARRAYS = """
+SELECT
+    r.model_id, p.probe, p.probe_version, CAST(p.parameters AS VARCHAR) AS parameters, p.checkpoint_id, p.arrays_path,
+    p.arrays_sha256
+FROM current_probe_runs AS p
+JOIN checkpoints AS c ON c.checkpoint_id = p.checkpoint_id
+JOIN training_runs AS r ON r.run_id = c.run_id
+WHERE p.arrays_path IS NOT NULL AND c.is_final AND coalesce(p.sample_seed, 0) = 0
+  AND p.probe_run_id NOT IN (SELECT probe_run_id FROM advised_probe_runs WHERE suspect)
+QUALIFY row_number() OVER (
+    PARTITION BY p.checkpoint_id, p.probe, p.probe_version, p.parameters ORDER BY p.dtype = 'float32' DESC, p.dtype
+) = 1
+ORDER BY ALL
+"""
+
+
+class Inputs:
+    """A reader of one catalog; the values are fetched once, the arrays when they are compared."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, record: Record) -> None:
+        self.connection = connection
+        self.record = record
+        edges = sorted({metric_id for measure in measures().values() for metric_id in measure.reads or ()})
+        connection.execute(ENDS, [edges])
+        self.courses = connection.sql(COURSES).pl()
+        self.arrays = arrays_of_final_checkpoints(connection)
+
+    def compared(self, measure: PairMeasure, model_id: str) -> Compared:
+        """What the measure reads of the model's training runs."""
+        ends = self._ends(measure, model_id)
+        return Compared(
+            model_id,
+            list(_scored(ends.filter(pl.col("grain") == "head"))),
+            list(_developed(self.courses, model_id)) if measure.develops else [],
+            list(_linked(ends.filter(pl.col("grain") == "edge"))),
+            list(self._arrays(measure.arrays_of, model_id)) if measure.arrays_of else [],
+        )
+
+    def _ends(self, measure: PairMeasure, model_id: str) -> pl.DataFrame:
+        metrics = "span IS NOT NULL AND grain = 'head'" if measure.reads is None else "list_contains($2, metric_id)"
+        rows = self.connection.sql(
+            f"SELECT * FROM ends WHERE model_id = $1 AND {metrics} ORDER BY variant_id, checkpoint_id, layer, head, "
+            "stratum, value",
+            params=[model_id] if measure.reads is None else [model_id, list(measure.reads)],
+        )
+        return rows.pl()
+
+    def _arrays(self, probe: str, model_id: str) -> Iterator[Arrays]:
+        rows = self.arrays.filter(pl.col("model_id") == model_id, pl.col("probe") == probe)
+        for (_, parameters), group in _groups(rows, "probe_version", "parameters"):
+            kept = {
+                row["checkpoint_id"]: self.record.arrays(row["arrays_path"], row["arrays_sha256"])
+                for row in group.sort("checkpoint_id").iter_rows(named=True)
+            }
+            yield Arrays(json.loads(parameters), kept)
+
+
+def arrays_of_final_checkpoints(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Which probe runs kept arrays of final checkpoints: model_id, probe, probe_version, parameters, checkpoint_id,
+    arrays_path, arrays_sha256."""
+    return connection.sql(ARRAYS).pl()
+
+
+def _groups(rows: pl.DataFrame, *columns: str) -> Iterable[tuple[tuple[Any, ...], pl.DataFrame]]:
+    return rows.partition_by(*columns, as_dict=True, maintain_order=True).items()
+
+
+def _scored(ends: pl.DataFrame) -> Iterator[Scored]:
+    for (metric_id, _, parameters, span), group in _groups(ends, "metric_id", "variant_id", "parameters", "span"):
+        first = {run_id: rows["value"].to_numpy() for (run_id,), rows in _groups(group.filter(step=0), "run_id")}
+        runs = [
+            Heads(
+                checkpoint_id,
+                rows["layer"].to_numpy().astype(np.int64),
+                rows["head"].to_numpy().astype(np.int64),
+                rows["value"].to_numpy(),
+                first.get(run_id),
+            )
+            for (run_id, checkpoint_id), rows in _groups(group.filter("is_final"), "run_id", "checkpoint_id")
+        ]
+        yield Scored(metric_id, json.loads(parameters), span, tuple(runs))
+
+
+def _linked(ends: pl.DataFrame) -> Iterator[Linked]:
+    for (metric_id, _, parameters), group in _groups(ends, "metric_id", "variant_id", "parameters"):
+        runs = [
+            Edges(checkpoint_id, {stratum: each["value"].to_numpy() for (stratum,), each in _groups(rows, "stratum")})
+            for (checkpoint_id,), rows in _groups(group, "checkpoint_id")
+        ]
+        yield Linked(metric_id, json.loads(parameters), tuple(runs))
+
+
+def _developed(courses: pl.DataFrame, model_id: str) -> Iterator[Developed]:
+    own = courses.filter(pl.col("model_id") == model_id)
+    shared = courses.join(own.select("variant_id").unique(), on="variant_id", maintain_order="left")
+    for (metric_id, _, parameters, span), group in _groups(shared, "metric_id", "variant_id", "parameters", "span"):
+        every = [
+            Course(rows["checkpoint_id"][-1], of, rows["step"].to_numpy(), rows["best"].to_numpy())
+            for (of, _), rows in _groups(group, "model_id", "run_id")
+        ]
+        runs = sorted((c for c in every if c.model_id == model_id), key=lambda course: course.checkpoint_id)
+        others = tuple(c for c in every if c.model_id != model_id)
+        yield Developed(metric_id, json.loads(parameters), span, tuple(runs), others)

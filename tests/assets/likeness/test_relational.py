@@ -1,0 +1,75 @@
+"""Offsets and path effects by hand; the chance of an offset by enumeration of four layers."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from assets.likeness.registry import Compared, Edges, Heads, Linked, Scored
+from assets.likeness.relational import MEASURE, expected_difference_of_offsets
+from assets.likeness.tops import inductions, tops
+from tests.assets.likeness.by_hand import INPUTS, heads, one, scored
+
+
+def top_in(name: str, layer: int) -> Heads:
+    return heads(name, [[0.9 if here == layer else 0.1, 0.2] for here in range(4)])
+
+
+def previous(*runs: Heads) -> Scored:
+    return scored(*runs, metric_id="previous_token")
+
+
+@pytest.mark.parametrize(
+    ("induction", "previous_token", "likeness"),
+    [((2, 2), (1, 1), 1), ((3, 1), (2, 0), 1), ((2, 3), (1, 1), 5 / 6), ((3, 0), (0, 3), 0)],
+)
+def test_offsets(induction: tuple[int, int], previous_token: tuple[int, int], likeness: float) -> None:
+    above, below = (
+        [top_in(name, layer) for name, layer in zip("ab", layers, strict=True)]
+        for layers in (induction, previous_token)
+    )
+
+    found = one(list(MEASURE.compare(Compared("m", [scored(*above), previous(*below)]))), "offset_likeness")
+
+    assert found.value == pytest.approx(likeness)
+    assert found.chance == pytest.approx(
+        np.mean([1 - abs((i - j) - (k - m)) / 6 for i, j, k, m in product(range(4), repeat=4)])
+    )
+
+
+def test_the_expected_difference_is_that_of_layers_where_heads_are() -> None:
+    layers = np.array([1, 2, 7])
+    every = [abs((i - j) - (k - m)) for i, j, k, m in product(layers, repeat=4)]
+
+    assert expected_difference_of_offsets(layers) == pytest.approx(np.mean(every))
+
+
+def test_a_positional_head_is_no_induction_head() -> None:
+    matching = heads("a", [[0.9, 0.1], [0.1, 0.6]])
+    placebo = heads("a", [[0.9, 0.0], [0.0, 0.1]])
+
+    (induction,) = inductions([scored(matching), scored(placebo, metric_id="prefix_matching_placebo")])
+
+    assert tops(scored(matching)) == {"a@step9": (0, 0)}
+    assert tops(induction) == {"a@step9": (1, 1)}
+
+
+def test_scores_on_other_inputs_are_not_put_together() -> None:
+    longer = Scored("previous_token", {"input": "distinct", "n": 50, "bos": False}, 1.0, (top_in("a", 0),))
+
+    assert list(MEASURE.compare(Compared("m", [scored(top_in("a", 0), top_in("b", 0)), longer]))) == []
+
+
+def test_path_effects_are_compared_and_chance_is_the_other_runs_random_senders() -> None:
+    def edges(name: str, real: list[float], control: list[float]) -> Edges:
+        return Edges(f"{name}@step9", {"": np.array(real), "control=random": np.array(control)})
+
+    linked = Linked("path_effect", INPUTS, (edges("a", [0.9, 0.2], [0.0, 0.1]), edges("b", [0.7], [0.05])))
+
+    (found,) = MEASURE.compare(Compared("m", linked=[linked]))
+
+    assert found.metric_id == "path_effect_likeness"
+    assert found.value == pytest.approx(0.8)
+    assert found.chance == pytest.approx(((1 - 0.85) + (1 - 0.65)) / 2)
