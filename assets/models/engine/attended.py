@@ -17,13 +17,12 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
 from assets.models.engine.attend import Recorder, UnreadableError, attend, recording, switched
+from assets.models.engine.batches import batches
 from assets.models.engine.calls import UnknownStructureError, body
 from assets.models.engine.loaded import LoadedModel
 from assets.models.engine.readouts import Plan
 
 IMPLEMENTATION = "moving_target_attended"
-MATRIX_BYTES = 2**26
-"""Of one layer's probabilities in a batch."""
 
 
 class Attended(NamedTuple):
@@ -85,11 +84,10 @@ def read_attended(
     """
     found: dict[int, list[np.ndarray]] = {}
     n_tokens = token_ids.shape[1]
-    n_heads = loaded.model.config.get_text_config().num_attention_heads
     positions = np.arange(n_tokens)
     plan = Plan.of({"self": (positions, positions)}, n_tokens, loaded.device)
     with torch.inference_mode(), switched(loaded.model, IMPLEMENTATION) as reached:
-        for batch in token_ids.split(max(1, MATRIX_BYTES // (4 * n_heads * n_tokens**2))) if reached else ():
+        for batch in batches(loaded, token_ids) if reached else ():
 
             def take(layer: int, attended: Attended, batch: torch.Tensor = batch) -> None:
                 found.setdefault(layer, []).append(reduce(layer, batch, attended))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -26,8 +27,7 @@ def token_ids() -> torch.Tensor:
 def test_equals_hidden_states(
     tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor, architecture: str, activation_bytes: int
 ) -> None:
-    loaded = tiny_model(architecture)
-    object.__setattr__(loaded, "activation_bytes", activation_bytes)
+    loaded = dataclasses.replace(tiny_model(architecture), activation_bytes=activation_bytes)
     with torch.no_grad():
         states = loaded.model(token_ids, output_hidden_states=True).hidden_states
 
