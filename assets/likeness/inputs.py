@@ -31,7 +31,7 @@ ENDS = """
 CREATE TEMP TABLE ends AS
 SELECT
     e.model_id, e.run_id, e.checkpoint_id, e.step, e.is_final, e.metric_id, e.variant_id, e.parameters, e.layer, e.head,
-    e.stratum, e.value, t.grain, t.upper - t.lower AS span
+    e.sender_layer, e.sender_head, e.stratum, e.value, t.grain, t.upper - t.lower AS span
 FROM evidence AS e JOIN metrics AS t ON t.metric_id = e.metric_id
 WHERE (t.grain = 'head' AND e.stratum = '' AND (e.is_final OR e.step = 0))
    OR (t.grain = 'edge' AND e.is_final AND list_contains($1, e.metric_id))
@@ -61,6 +61,9 @@ QUALIFY row_number() OVER (
 ORDER BY ALL
 """
 
+EDGE = ("checkpoint_id", "layer", "head", "sender_layer", "sender_head")
+RANDOM_SENDERS = "sender=random"
+
 
 class Inputs:
     """A reader of one catalog; the values are fetched once, the arrays when they are compared."""
@@ -88,7 +91,7 @@ class Inputs:
         metrics = "span IS NOT NULL AND grain = 'head'" if measure.reads is None else "list_contains($2, metric_id)"
         rows = self.connection.sql(
             f"SELECT * FROM ends WHERE model_id = $1 AND {metrics} ORDER BY variant_id, checkpoint_id, layer, head, "
-            "stratum, value",
+            "sender_layer, sender_head, stratum",
             params=[model_id] if measure.reads is None else [model_id, list(measure.reads)],
         )
         return rows.pl()
@@ -132,10 +135,17 @@ def _scored(ends: pl.DataFrame) -> Iterator[Scored]:
 def _linked(ends: pl.DataFrame) -> Iterator[Linked]:
     for (metric_id, _, parameters), group in _groups(ends, "metric_id", "variant_id", "parameters"):
         runs = [
-            Edges(checkpoint_id, {stratum: each["value"].to_numpy() for (stratum,), each in _groups(rows, "stratum")})
-            for (checkpoint_id,), rows in _groups(group, "checkpoint_id")
+            Edges(checkpoint_id, rows["value"].to_numpy(), rows["control"].to_numpy())
+            for (checkpoint_id,), rows in _groups(_beside_controls(group), "checkpoint_id")
         ]
         yield Linked(metric_id, json.loads(parameters), tuple(runs))
+
+
+def _beside_controls(edges: pl.DataFrame) -> pl.DataFrame:
+    """The real edges, each with the value of its random senders as `control`."""
+    controls = edges.filter(stratum=RANDOM_SENDERS).select(*EDGE, control="value")
+    beside = edges.filter(stratum="").join(controls, on=EDGE, how="left", maintain_order="left")
+    return beside.with_columns(pl.col("control").fill_null(np.nan))
 
 
 def _developed(courses: pl.DataFrame, model_id: str) -> Iterator[Developed]:

@@ -145,14 +145,16 @@ class Developed:
 
 @dataclass(frozen=True)
 class Edges:
-    """What one variant of an edge metric gave the edges of a training run's final checkpoint.
+    """What one variant of an edge metric gave the E edges of a training run's final checkpoint.
 
     Attributes:
-        values: by stratum; the real edges have the empty one.
+        effect: (E,)
+        control: (E,) the same with random senders (stratum sender=random); NaN where that was not measured.
     """
 
     checkpoint_id: str
-    values: Mapping[str, Floats]
+    effect: Floats
+    control: Floats
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Not here: measuring the path from one to the other (the probe that yields path_e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import combinations
 from statistics import fmean
 
@@ -29,8 +29,8 @@ METRICS = (
         "relational",
         "1 - |p_a - p_b|: p is the largest path_effect from a previous-token head to an induction head of the final "
         "checkpoint.",
-        "Matched random heads: the mean of 1 - |p_a - r_b| and 1 - |p_b - r_a|, r being the run's mean path_effect "
-        "from the control senders.",
+        "Matched random heads: the mean of 1 - |p_a - r_b| and 1 - |p_b - r_a|, r being the mean effect of other heads "
+        "of the sender's layer on the same receiver (stratum sender=random).",
         lower=None,
     ),
 )
@@ -81,32 +81,23 @@ def expected_difference_of_offsets(layers: NDArray[np.int64]) -> float:
 
 
 def _effects(linked: Linked, a: Edges, b: Edges) -> Iterator[PairMeasurement]:
-    if "" not in a.values or "" not in b.values:
-        return
-    effects = {run.checkpoint_id: float(run.values[""].max()) for run in (a, b)}
-    controls = {run.checkpoint_id: _mean_of_controls(run) for run in (a, b)}
-
-    def likeness(one: float, other: float) -> float:
-        return 1 - abs(one - other)
-
-    chance = [
-        likeness(effects[one], control)
-        for one, other in ((a.checkpoint_id, b.checkpoint_id), (b.checkpoint_id, a.checkpoint_id))
-        if (control := controls[other]) is not None
-    ]
+    (effect_a, control_a), (effect_b, control_b) = strongest(a), strongest(b)
+    chance = [1 - abs(effect_a - control_b), 1 - abs(effect_b - control_a)]
+    known = [value for value in chance if np.isfinite(value)]
     yield PairMeasurement(
         "path_effect_likeness",
         linked.parameters,
         a.checkpoint_id,
         b.checkpoint_id,
-        likeness(*effects.values()),
-        chance=fmean(chance) if chance else None,
+        1 - abs(effect_a - effect_b),
+        chance=fmean(known) if known else None,
     )
 
 
-def _mean_of_controls(run: Edges) -> float | None:
-    values: Sequence[float] = [float(value) for name, each in run.values.items() if name for value in each]
-    return fmean(values) if values else None
+def strongest(run: Edges) -> tuple[float, float]:
+    """The largest effect, and that of random senders on the same edge."""
+    edge = run.effect.argmax()
+    return float(run.effect[edge]), float(run.control[edge])
 
 
 MEASURE = Relational()

@@ -16,9 +16,9 @@ WITH ranked AS (
 )
 SELECT
     e.checkpoint_id, e.run_id, e.model_id, e.family_id, e.role, e.label, e.step, e.tokens_seen, e.is_final,
-    e.variant_id, e.metric_id, e.parameters, e.layer, e.head, e.stratum,
+    e.variant_id, e.metric_id, e.parameters, e.layer, e.head, e.sender_layer, e.sender_head, e.stratum,
     e.value, e.value_a, e.value_b, e.chance, e.excess, e.standard_error, e.n,
     e.probe_run_id, e.provenance, e.source_id, e.dtype
 FROM current_measurements AS e
 JOIN ranked USING (probe_run_id, variant_id, checkpoint_id);
-COMMENT ON VIEW evidence IS 'One row per checkpoint, variant, layer, head and stratum: measured before published, float32 first, suspect and retests left out. The only view that claims read.';
+COMMENT ON VIEW evidence IS 'One row per checkpoint, variant, layer, head (of an edge: and sender) and stratum: measured before published, float32 first, suspect and retests left out. The only view that claims read.';

@@ -4,7 +4,7 @@ SELECT
     family_id, model_id, run_id, checkpoint_id, step, tokens_seen, is_final, metric_id, variant_id, layer, head,
     value, chance, excess, standard_error, n, provenance, source_id
 FROM evidence
-WHERE head IS NOT NULL AND stratum = '';
+WHERE head IS NOT NULL AND sender_head IS NULL AND stratum = '';
 COMMENT ON VIEW head_scores IS 'Every head''s score on every head metric, at every checkpoint.';
 
 CREATE VIEW best_heads AS

@@ -63,13 +63,19 @@ def test_scores_on_other_inputs_are_not_put_together() -> None:
 
 
 def test_path_effects_are_compared_and_chance_is_the_other_runs_random_senders() -> None:
-    def edges(name: str, real: list[float], control: list[float]) -> Edges:
-        return Edges(f"{name}@step9", {"": np.array(real), "control=random": np.array(control)})
+    a = Edges("a@step9", np.array([0.2, 0.9]), np.array([0.8, 0.0]))
+    b = Edges("b@step9", np.array([0.7, 0.1]), np.array([0.05, 0.9]))
 
-    linked = Linked("path_effect", INPUTS, (edges("a", [0.9, 0.2], [0.0, 0.1]), edges("b", [0.7], [0.05])))
-
-    (found,) = MEASURE.compare(Compared("m", linked=[linked]))
+    (found,) = MEASURE.compare(Compared("m", linked=[Linked("path_effect", INPUTS, (a, b))]))
 
     assert found.metric_id == "path_effect_likeness"
     assert found.value == pytest.approx(0.8)
-    assert found.chance == pytest.approx(((1 - 0.85) + (1 - 0.65)) / 2)
+    assert found.chance == pytest.approx(((1 - 0.85) + (1 - 0.7)) / 2)  # of the strongest edges
+
+
+def test_without_random_senders_there_is_no_chance_level() -> None:
+    runs = tuple(Edges(f"{name}@step9", np.array([0.5]), np.array([np.nan])) for name in "ab")
+
+    (found,) = MEASURE.compare(Compared("m", linked=[Linked("path_effect", INPUTS, runs)]))
+
+    assert (found.value, found.chance) == (1.0, None)
