@@ -59,9 +59,11 @@ def query(family: str) -> Query:
     return Query(
         SCORES
         + """
-SELECT model_id, run_id, metric_id, variant_id, step, value, layer, head, chance, provenance
+SELECT model_id, run_id, metric_id, variant_id, step, value, layer, head, scores.chance, provenance,
+    coalesce(has_excess, TRUE) AS has_excess
 FROM scores
 JOIN models USING (model_id)
+LEFT JOIN metrics USING (metric_id)
 WHERE step IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY checkpoint_id, metric_id, variant_id ORDER BY value DESC, layer, head) = 1
 ORDER BY metric_id, variant_id, n_params NULLS LAST, model_id, run_id, step""",
@@ -81,10 +83,13 @@ class Line:
     run: str
     steps: list[int]
     values: list[float]
-    chance: float
+    chance: float | None
+    """None where the metric has no excess over chance."""
 
     def passes(self, threshold: float = THRESHOLD) -> tuple[int, int] | None:
         """Between which steps the excess over chance passes the threshold and stays past at the next checkpoint."""
+        if self.chance is None:
+            return None
         past = [(value - self.chance) / (1 - self.chance) > threshold for value in self.values]
         for i in range(1, len(past) - 1):
             if past[i] and past[i + 1] and not past[i - 1]:
@@ -105,10 +110,9 @@ def lines(frame: pl.DataFrame) -> list[Line]:
     """The runs of a frame of one metric and variant, in the order of their ids."""
     found = []
     for (run,), rows in frame.group_by(["run_id"], maintain_order=True):
-        chance = rows["chance"].drop_nulls()
-        found.append(
-            Line(str(run), rows["step"].to_list(), rows["value"].to_list(), chance[0] if chance.len() else 0.0)
-        )
+        known = rows["chance"].drop_nulls()
+        chance = (known[0] if known.len() else 0.0) if rows["has_excess"][0] else None
+        found.append(Line(str(run), rows["step"].to_list(), rows["value"].to_list(), chance))
     return found
 
 
@@ -192,8 +196,10 @@ def caption(rows: pl.DataFrame) -> str:
     )
     first = f"Best head of {n}: {course}."
     passed = [(run, where) for run in runs if (where := run.passes())]
+    peak = max(max(run.values) for run in runs)
+    if all(run.chance is None for run in runs):
+        return f"{first} The highest value is {number(peak)}."
     if not passed:
-        peak = max(max(run.values) for run in runs)
         return f"{first} No run stays past {THRESHOLD} above chance; the highest value is {number(peak)}."
     low, high = min(where[0] for _, where in passed), max(where[1] for _, where in passed)
     share = f"All {len(runs)}" if len(passed) == len(runs) > 1 else f"{len(passed)} of {len(runs)}"

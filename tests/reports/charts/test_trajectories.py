@@ -12,11 +12,13 @@ from reports.words import NONE
 STEPS = [0, 100, 200, 300, 400]
 
 
-def frame(values: dict[str, list[float]], metric: str = "previous_token", chance: float = 0.0) -> pl.DataFrame:
+def frame(
+    values: dict[str, list[float]], metric: str = "previous_token", chance: float = 0.0, has_excess: bool = True
+) -> pl.DataFrame:
     """The shape of the query's answer: a run's values at STEPS."""
     rows = [
         {"model_id": "m", "run_id": run, "metric_id": metric, "variant_id": metric, "step": step, "value": value}
-        | {"layer": 0, "head": 1, "chance": chance, "provenance": "measured"}
+        | {"layer": 0, "head": 1, "chance": chance, "provenance": "measured", "has_excess": has_excess}
         for run, found in values.items()
         for step, value in zip(STEPS, found, strict=True)
     ]
@@ -49,6 +51,15 @@ def test_the_caption_of_flat_lines_says_that_nothing_rises():
     text = trajectories.caption(frame({"a": [0.1, 0.1, 0.12, 0.1, 0.11]}))
 
     assert "No run stays past 0.3 above chance; the highest value is 0.12." in text
+
+
+def test_the_caption_of_a_metric_without_excess_speaks_of_no_threshold():
+    text = trajectories.caption(frame({"a": [1.0, 0.9, 0.8, 0.8, 0.7]}, "attention_entropy", 1.0, has_excess=False))
+
+    assert (
+        text
+        == "Best head of 1 training run: from 1 at the first checkpoint to 0.7 at the last. The highest value is 1."
+    )
 
 
 def behaviour(recall: float, gain: float) -> pl.DataFrame:
