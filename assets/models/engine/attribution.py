@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from assets.models.engine.batches import sequence_bytes
-from assets.models.engine.heads import Replacement, edited, log_probabilities
+from assets.models.engine.heads import Replacement, edited, kept_at_once, log_probabilities
 from assets.models.engine.loaded import LoadedModel
 from assets.models.engine.sites import Sites
 
@@ -27,11 +26,8 @@ def attribute(
     Returns:
         By layer, float32 (sequences, heads), nats per token.
     """
-    n_layers = loaded.model.config.get_text_config().num_hidden_layers
-    a_sequence = n_layers * sequence_bytes(loaded, token_ids.shape[1], n_logits=len(at))
-    numbers = torch.arange(len(token_ids)).split(max(1, loaded.activation_bytes // a_sequence))
     parts: dict[int, list[torch.Tensor]] = {layer: [] for layer in sites}
-    for part in numbers:
+    for part in torch.arange(len(token_ids)).split(kept_at_once(loaded, token_ids.shape[1], len(at))):
         z, gradients = _gradients(loaded, sites, token_ids[part], at)
         for layer, gradient in gradients.items():
             given = replacement[layer] if len(replacement[layer]) == 1 else replacement[layer][part]

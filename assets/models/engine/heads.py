@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from assets.models.engine.batches import batches
+from assets.models.engine.batches import batches, sequence_bytes
 from assets.models.engine.calls import body, hooked
 from assets.models.engine.loaded import LoadedModel
 from assets.models.engine.sites import Site, Sites
@@ -87,6 +87,12 @@ def replacing(sites: Sites, sets: list[HeadSet], replacement: Replacement) -> Ed
         return torch.where(chosen[layer].to(z.device), replacement[layer], z) if layer in chosen else z
 
     return edit
+
+
+def kept_at_once(loaded: LoadedModel, n_tokens: int, n_logits: int = 0) -> int:
+    """Sequences that the model's memory holds in passes that keep what every layer makes; one at least."""
+    n_layers = loaded.model.config.get_text_config().num_hidden_layers
+    return max(1, loaded.activation_bytes // (n_layers * sequence_bytes(loaded, n_tokens, n_logits=n_logits)))
 
 
 def log_probabilities(loaded: LoadedModel, token_ids: torch.Tensor, at: torch.Tensor) -> torch.Tensor:

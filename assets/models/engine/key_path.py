@@ -83,6 +83,10 @@ class KeyPath:
         hidden = call.hidden if removed is None else call.hidden - removed
         return self._recorded(lambda: call.on(hidden))[1][layer].scores[:, :, 0]
 
+    def chance(self, layer: int) -> float | None:
+        """The readout of uniform attention over the keys that the layer lets each query see; None: it lets see none."""
+        return self._readings[layer].chance[0]
+
     def contribution(self, layer: int, head: int, replacement: torch.Tensor) -> torch.Tensor:
         """What a head adds to the residual stream beyond what its replacement would: (sequences, tokens, d_model).
 

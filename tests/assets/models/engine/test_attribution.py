@@ -88,7 +88,7 @@ def test_sequences_in_parts_give_the_same(
     replacement = moved(loaded, sites, token_ids, size=1.0)
     whole = attribute(loaded, sites, token_ids, AT, replacement)
 
-    monkeypatch.setattr(attribution, "sequence_bytes", lambda *needs, **more: 2**29)
+    monkeypatch.setattr(attribution, "kept_at_once", lambda *needs: 2)
     parts = attribute(loaded, sites, token_ids, AT, replacement)
 
     for layer in sites:
