@@ -1,0 +1,69 @@
+-- How far the scores of heads can be trusted: the same again on other inputs, and nothing where nothing is.
+CREATE VIEW reliability AS
+WITH scores AS (
+    SELECT
+        family_id, model_id, checkpoint_id, metric_id, variant_id, layer, head, sample_seed, value, value_a, value_b
+    FROM current_measurements
+    WHERE head IS NOT NULL AND sender_layer IS NULL AND stratum = '' AND provenance = 'measured' AND is_final
+),
+paired AS (
+    SELECT s.* EXCLUDE (sample_seed), r.value AS again
+    FROM scores AS s
+    LEFT JOIN scores AS r
+        ON r.checkpoint_id = s.checkpoint_id AND r.variant_id = s.variant_id AND r.layer = s.layer AND r.head = s.head
+       AND r.sample_seed = 1
+    WHERE s.sample_seed = 0
+),
+of_checkpoints AS (
+    SELECT
+        family_id, model_id, checkpoint_id, metric_id, variant_id, count(*) AS n_heads,
+        corr(value_a, value_b) AS r_halves,
+        corr(value, again) AS r_retest,
+        stddev_samp(value_a - value_b) / 2 AS error_of_a_score,
+        abs(max(again) - max(value)) AS best_difference,
+        arg_max({'layer': layer, 'head': head}, value) = arg_max({'layer': layer, 'head': head}, again) AS same_best
+    FROM paired
+    GROUP BY ALL
+)
+SELECT
+    family_id, model_id, metric_id, variant_id,
+    count(*) AS n_runs, any_value(n_heads) AS n_heads,
+    avg(2 * r_halves / (1 + r_halves)) AS split_half,
+    avg(r_retest) AS retest,
+    avg(error_of_a_score) AS standard_error_of_measurement,
+    max(best_difference) AS best_head_difference,
+    avg(CAST(same_best AS INTEGER)) AS same_best_head
+FROM of_checkpoints
+GROUP BY ALL;
+COMMENT ON VIEW reliability IS 'Per model and head metric, at final checkpoints, averaged over training runs: split_half = correlation over heads of the even- and odd-numbered sequences, stepped up to the full length (Spearman-Brown); retest = correlation with a second measurement on fresh inputs; standard_error_of_measurement = half the standard deviation of the halves'' differences; best_head_difference = largest change of the best head''s score on retest; same_best_head = share of runs in which it is the same head. Correlations mean little where heads do not differ, as in controls.';
+
+CREATE VIEW known_groups AS
+WITH grouped AS (
+    SELECT
+        CASE
+            WHEN m.stratum = 'control=shuffled' THEN 'shuffled targets'
+            WHEN m.stratum <> '' THEN NULL
+            WHEN m.step = 0 THEN 'step 0'
+            WHEN m.is_final AND m.role = 'control' AND o.n_layers = 1 THEN 'one layer'
+            WHEN m.is_final AND m.role = 'control' THEN 'nothing to learn'
+        END AS known_group,
+        t.construct, m.*
+    FROM current_measurements AS m
+    JOIN models AS o ON o.model_id = m.model_id
+    JOIN metrics AS t ON t.metric_id = m.metric_id
+    WHERE m.head IS NOT NULL AND m.excess IS NOT NULL AND m.provenance = 'measured' AND m.sample_seed = 0
+),
+of_checkpoints AS (
+    SELECT
+        known_group, construct, metric_id, variant_id, family_id, model_id, checkpoint_id,
+        avg(excess) AS mean_excess, max(excess) AS best_excess
+    FROM grouped
+    WHERE known_group IS NOT NULL
+    GROUP BY ALL
+)
+SELECT
+    known_group, construct, metric_id, variant_id, family_id, model_id, count(*) AS n_checkpoints,
+    avg(mean_excess) AS mean_excess, max(abs(mean_excess)) AS largest_mean_excess, max(best_excess) AS best_excess
+FROM of_checkpoints
+GROUP BY ALL;
+COMMENT ON VIEW known_groups IS 'Instruments where the answer is known: excess over chance of untrained models (step 0), of controls at their end (one layer: no induction; nothing to learn: independent tokens), and of targets shuffled among queries. mean_excess is over heads, best_excess that of the highest head, which grows with the number of heads.';
