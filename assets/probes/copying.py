@@ -135,6 +135,9 @@ def raised_share(logits: torch.Tensor, most: torch.Tensor, visible: torch.Tensor
 
 
 def _by_weights(model: LoadedModel, layers: dict[int, LayerWeights], end: Fold) -> Iterator[Measurement]:
+    """Nothing where the embedding is narrower than the residual stream, and so is projected."""
+    if _table(model.model.get_input_embeddings()).shape[1] != len(end.gain):
+        return
     between = _from_unembedding_to_embedding(model, end)
     for layer, weights in layers.items():
         circuit = weights.reading_and_writing()

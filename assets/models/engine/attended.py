@@ -55,7 +55,7 @@ def with_rows(
     basis = torch.eye(n_tokens, dtype=value.dtype, device=value.device).expand(*value.shape[:2], -1, -1)
     matrix, _ = attend(module, query, key, basis, attention_mask, **others)
     by_group = matrix.unflatten(2, (value.shape[1], -1))
-    output = torch.einsum("bqgrk,bgkd->bqgrd", by_group, value).flatten(2, 3)
+    output = torch.einsum("bqgrk,bgkd->bqgrd", by_group, value).flatten(2, 3).contiguous()
     layer: Any = module.layer_idx
     _taker.get()(layer, Attended(output, matrix.argmax(-1), _visible(attention_mask, n_tokens)))
     return output, None

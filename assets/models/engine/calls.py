@@ -46,8 +46,15 @@ class Call:
 
 
 def first(made: Any) -> torch.Tensor:
-    """The hidden states in what a module returns, which may be a tuple that begins with them."""
-    return made[0] if isinstance(made, tuple) else made
+    """The hidden states in what a module returns, which may be a plain tuple that begins with them.
+
+    Raises:
+        UnknownStructureError: it returns something else.
+    """
+    found = made[0] if type(made) is tuple else made
+    if not isinstance(found, torch.Tensor):
+        raise UnknownStructureError("its blocks do not hand on a residual stream")
+    return found
 
 
 def blocks_of(model: PreTrainedModel) -> torch.nn.ModuleList:
@@ -56,8 +63,8 @@ def blocks_of(model: PreTrainedModel) -> torch.nn.ModuleList:
     Raises:
         UnknownStructureError: there is no one list of as many modules as the configuration has layers.
     """
-    n_layers = model.config.get_text_config().num_hidden_layers
-    lists = [m for m in model.base_model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == n_layers]
+    n_layers = getattr(model.config.get_text_config(), "num_hidden_layers", None)
+    lists = [m for m in model.get_decoder().modules() if isinstance(m, torch.nn.ModuleList) and len(m) == n_layers]
     if not lists:
         raise UnknownStructureError("its blocks are not in one list")
     return lists[0]

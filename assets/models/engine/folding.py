@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import torch
 
-from assets.models.engine.calls import Call, UnknownStructureError, blocks_of, body, first, hooked, some_tokens
+from assets.models.engine.calls import Call, UnknownStructureError, first, hooked, some_tokens
 from assets.models.engine.loaded import LoadedModel
+from assets.models.engine.residual import replaced
 
 N_PROBES = 5
 """Vectors that a normalisation is asked about."""
@@ -112,12 +113,14 @@ def fold_after(block: Call, attention: torch.nn.Module, dtype: torch.dtype) -> F
     written: list[torch.Tensor] = []
     consumers: list[torch.nn.Module] = []
 
-    def look(module: torch.nn.Module, positional: tuple) -> None:
-        if written and positional and positional[0] is written[0]:
+    def look(module: torch.nn.Module, positional: tuple, named: dict) -> None:
+        if written and any(given is written[0] for given in (*positional, *named.values())):
+            if len(positional) + len(named) != 1:
+                raise UnknownStructureError("what its heads write is not simply added to the residual stream")
             consumers.append(module)
 
     leaves = [module for module in block.module.modules() if not list(module.children())]
-    hooks = [leaf.register_forward_pre_hook(look) for leaf in leaves]
+    hooks = [leaf.register_forward_pre_hook(look, with_kwargs=True) for leaf in leaves]
     hooks.append(attention.register_forward_hook(lambda *call: written.append(first(call[2]))))
     with hooked(hooks):
         block.on(block.hidden)
@@ -133,18 +136,27 @@ def fold_at_the_end(loaded: LoadedModel) -> Fold:
     Raises:
         UnknownStructureError: the model has no such structure.
     """
-    last, unembedding = blocks_of(loaded.model)[-1], loaded.model.get_output_embeddings()
-    if unembedding is None:
-        raise UnknownStructureError("it has no unembedding")
+    unembedding = loaded.model.get_output_embeddings()
+    if not isinstance(getattr(unembedding, "weight", None), torch.Tensor):
+        raise UnknownStructureError("its unembedding is not one matrix")
 
     def read(vectors: torch.Tensor) -> torch.Tensor:
-        def put(_: torch.nn.Module, __: tuple, made: torch.Tensor | tuple) -> torch.Tensor | tuple:
-            hidden = _like(vectors, first(made))
-            return (hidden, *made[1:]) if isinstance(made, tuple) else hidden
+        seen: list[torch.Tensor] = []
 
-        with torch.inference_mode(), hooked([last.register_forward_hook(put)]):
-            ended = body(loaded, some_tokens(loaded, N_PROBES, 1))
-        return ended.last_hidden_state[:, 0]
+        def look(_: torch.nn.Module, positional: tuple) -> None:
+            seen.append(positional[0])
+            raise _Reached
+
+        with (
+            torch.inference_mode(),
+            replaced(loaded, -1, lambda hidden: _like(vectors, hidden)),
+            hooked([unembedding.register_forward_pre_hook(look)]),
+        ):
+            try:
+                loaded.model(some_tokens(loaded, N_PROBES, 1).to(loaded.device), use_cache=False)
+            except _Reached:
+                return seen[0][:, 0]
+        raise UnknownStructureError("its unembedding is not a module that runs")
 
     return fold_of(read, loaded.model.config.get_text_config().hidden_size, loaded.dtype)
 

@@ -40,7 +40,7 @@ def read_residual(loaded: LoadedModel, token_ids: torch.Tensor, depths: Sequence
     parts: dict[int, list[torch.Tensor]] = {depth: [] for depth in depths}
 
     def keep(depth: int, hidden: torch.Tensor) -> None:
-        if not isinstance(hidden, torch.Tensor) or hidden.ndim != 3:
+        if hidden.ndim != 3:
             raise UnknownStructureError("its residual stream is not one vector a token")
         parts[depth].append(hidden.float().cpu())
 
@@ -54,10 +54,9 @@ def read_residual(loaded: LoadedModel, token_ids: torch.Tensor, depths: Sequence
     with torch.inference_mode(), hooked(hooks):
         for batch in batches(loaded, token_ids):
             body(loaded, batch)
-    found = [torch.cat(parts[depth]) for depth in depths]
-    if any(each.shape[:2] != token_ids.shape for each in found):
+    if any(sum(len(part) for part in found) != len(token_ids) for found in parts.values()):
         raise UnknownStructureError("its blocks do not run once a forward pass")
-    return torch.stack(found).numpy()
+    return torch.stack([torch.cat(parts[depth]) for depth in depths]).numpy()
 
 
 @contextmanager
@@ -67,7 +66,7 @@ def replaced(loaded: LoadedModel, layer: int, function: Callable[[torch.Tensor],
     def put(_: torch.nn.Module, __: tuple[Any, ...], made: Any) -> Any:
         hidden = first(made)
         other = function(hidden).to(hidden)
-        return (other, *made[1:]) if isinstance(made, tuple) else other
+        return (other, *made[1:]) if made is not hidden else other
 
     with hooked([blocks_of(loaded.model)[layer].register_forward_hook(put)]):
         yield
