@@ -58,6 +58,18 @@ CHECKS = (
         """,
     ),
     Check(
+        "likeness_lies_in_range",
+        "No likeness of training runs, and no chance level of one, is NaN, infinite or outside its metric's bounds by "
+        "more than rounding.",
+        """
+        SELECT m.pair_run_id, m.variant_id, m.checkpoint_a, m.checkpoint_b, m.layer, m.stratum, m.value, m.chance
+        FROM pair_measurements AS m JOIN metrics AS t USING (metric_id)
+        WHERE m.value IS NULL OR NOT isfinite(m.value) OR NOT coalesce(isfinite(m.chance), TRUE)
+           OR least(m.value, m.chance) < t.lower - 1e-4 OR greatest(m.value, m.chance) > t.upper + 1e-4
+        ORDER BY ALL
+        """,
+    ),
+    Check(
         "step_0_is_at_chance",
         "Before training, attention is uniform: measured head scores at step 0 average within .01 of chance, and the "
         "best excess is under .05.",

@@ -30,6 +30,12 @@ FAULTS = {
         "UPDATE measurements SET value = 1.01 WHERE metric_id = 'first_token'",
         "UPDATE measurements SET value = -0.01 WHERE metric_id = 'repeat_recall'",
     ],
+    "likeness_lies_in_range": [
+        "UPDATE pair_measurements SET value = 'nan' WHERE metric_id = 'index_correlation'",
+        "UPDATE pair_measurements SET value = NULL WHERE metric_id = 'profile_likeness'",
+        "UPDATE pair_measurements SET value = 1.01, chance = NULL WHERE metric_id = 'offset_likeness'",
+        "UPDATE pair_measurements SET chance = -0.01 WHERE metric_id = 'same_top_layer'",
+    ],
     "step_0_is_at_chance": [
         "UPDATE measurements SET value = value + 0.02 WHERE metric_id = 'previous_token'",
         "UPDATE measurements SET value = chance + 0.06 WHERE metric_id = 'prefix_matching' AND layer = 1 AND head = 2",
@@ -75,5 +81,6 @@ def test_faults_are_counted_by_check(home: Home) -> None:
 
     with duckdb.connect(str(home.catalog)) as connection:
         connection.execute("UPDATE measurements SET value = 'nan' WHERE metric_id = 'repeat_gain'")
+        spoiled = connection.execute("SELECT count(*) FROM measurements WHERE metric_id = 'repeat_gain'").fetchall()
 
-    assert faults(home) == {"no_nan": 8}
+    assert faults(home) == {"no_nan": spoiled[0][0]}
