@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from assets.models.engine.readouts import Readout
 
 OFFSETS = range(-3, 4)
+SHUFFLED = "control=shuffled"
+"""Stratum of a metric read at targets that were dealt to other queries: a known group for the instrument."""
 OLSSON = "Olsson et al. 2022, In-context Learning and Induction Heads, arXiv:2209.11895"
 UNIFORM = "Mean over queries of (wanted keys that the query can see) / (keys that it can see), by the layer's own mask."
 
@@ -165,7 +167,7 @@ def repeated_readouts(shape: Shape, bos: bool) -> dict[str, Readout]:
         return query_of[kept], key[kept]
 
     profile = {f"offset_profile offset={offset}": moved(offset) for offset in OFFSETS}
-    return {"prefix_matching": (query_of, target), "duplicate_token": (query, twin), **profile}
+    return {**_with_control({"prefix_matching": (query_of, target), "duplicate_token": (query, twin)}), **profile}
 
 
 def distinct_readouts(shape: Shape, bos: bool) -> dict[str, Readout]:
@@ -173,10 +175,23 @@ def distinct_readouts(shape: Shape, bos: bool) -> dict[str, Readout]:
     position = np.arange(bos + shape.m * shape.n)
     return {
         "prefix_matching_placebo": repeated_readouts(shape, bos)["prefix_matching"],
-        "previous_token": (position[2:], position[2:] - 1),
+        **_with_control({"previous_token": (position[2:], position[2:] - 1)}),
         "first_token": (position[1:], np.zeros_like(position[1:])),
         "self_attention": (position, position),
     }
+
+
+def _with_control(readouts: dict[str, Readout]) -> dict[str, Readout]:
+    """Beside each readout itself with shuffled targets, whose score is at chance whatever the head looks for."""
+    return readouts | {f"{name} {SHUFFLED}": _shuffled(*readout) for name, readout in readouts.items()}
+
+
+def _shuffled(query: np.ndarray, key: np.ndarray) -> Readout:
+    """The keys dealt to other queries, without pairs that are true or look ahead; the same deal each time."""
+    dealt = np.random.default_rng(0).permutation(key)
+    true = set(zip(query.tolist(), key.tolist(), strict=True))
+    kept = [k <= q and (q, k) not in true for q, k in zip(query.tolist(), dealt.tolist(), strict=True)]
+    return query[kept], dealt[kept]
 
 
 READOUTS: dict[Kind, Callable[[Shape, bool], dict[str, Readout]]] = {

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from assets.models.engine import paths
 from assets.models.engine.loaded import LoadedModel
-from assets.probes.attention import AttentionProbe
+from assets.probes.attention import SHUFFLED, AttentionProbe, distinct_readouts, repeated_readouts
 from assets.probes.inputs import Shape, sample
 from assets.probes.registry import Measurement, NotApplicable, Setting
 from catalog.errors import UserError
@@ -130,7 +130,8 @@ def summary_of(values: list[float]) -> dict[str, float]:
 
 
 def by_key(measurements: list[Measurement]) -> dict[Key, Measurement]:
-    return {(m.metric_id, m.stratum, m.layer or 0, m.head or 0): m for m in measurements}
+    """Without the shuffled targets, which are a control."""
+    return {(m.metric_id, m.stratum, m.layer or 0, m.head or 0): m for m in measurements if m.stratum != SHUFFLED}
 
 
 @pytest.mark.parametrize(("portable", "rows"), [(False, 32), (True, 32), (True, 5)], ids=["fastest", "one", "several"])
@@ -148,7 +149,7 @@ def test_equals_the_definitions_over_eager_attention(
     result = AttentionProbe(portable).measure(loaded, sized(SMALL, 3))
 
     found, wanted = by_key(result.measurements), expected(loaded, sample_seed=3)
-    assert len(found) == len(result.measurements)
+    assert len(found) == sum(m.stratum != SHUFFLED for m in result.measurements)
     assert found.keys() == wanted.keys()
     for key, values in wanted.items():
         for field, value in values.items():
@@ -234,7 +235,7 @@ def test_layers_that_cannot_see_a_target_have_no_row(tiny_model: Callable[..., L
 
     found = AttentionProbe().measure(loaded, sized(SMALL)).measurements
 
-    assert {m.layer for m in found if m.metric_id == "prefix_matching"} == {1}
+    assert {m.layer for m in found if m.metric_id == "prefix_matching" and m.stratum != SHUFFLED} == {1}
     assert {m.layer for m in found if m.metric_id == "previous_token"} == {0, 1}
 
 
@@ -291,3 +292,18 @@ def test_every_measurement_is_of_a_declared_metric(tiny_model: Callable[..., Loa
 def test_blocks_and_sequences_by_role() -> None:
     assert AttentionProbe().parameters(Setting("natural")) == {"n": 50, "m": 2, "n_sequences": 32}
     assert AttentionProbe().parameters(Setting("control")) == {"n": 24, "m": 2, "n_sequences": 64}
+
+
+@pytest.mark.parametrize("bos", [False, True])
+def test_shuffled_targets_are_real_keys_dealt_to_queries_that_do_not_want_them(bos: bool) -> None:
+    shape = Shape(n=24, m=2, n_sequences=1)
+    for readouts in (repeated_readouts(shape, bos), distinct_readouts(shape, bos)):
+        controlled = [name for name in readouts if f"{name} {SHUFFLED}" in readouts]
+        assert controlled
+        for name in controlled:
+            wanted = set(zip(*map(list, readouts[name]), strict=True))
+            query, key = readouts[f"{name} {SHUFFLED}"]
+            assert len(query) > len(wanted) / 3
+            assert not wanted & set(zip(query, key, strict=True))
+            assert set(key) <= {k for _, k in wanted}
+            assert (key <= query).all()

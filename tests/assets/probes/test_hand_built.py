@@ -18,7 +18,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from assets.models.engine.loaded import LoadedModel
-from assets.probes.attention import AttentionProbe
+from assets.probes.attention import SHUFFLED, AttentionProbe
 from assets.probes.registry import Measurement
 from assets.probes.repeats import RepeatsProbe
 from tests.assets.probes.settings import sized
@@ -141,9 +141,20 @@ def test_sink_head_scores_one_at_the_first_token_and_nothing_elsewhere(measured:
 def test_all_other_heads_are_at_chance_in_every_metric(measured: list[Measurement]) -> None:
     others = [m for m in measured if (m.layer, m.head) in OTHERS]
 
-    assert len(others) == 3 * (6 + 7 + 1)
+    assert len(others) == 3 * (6 + 7 + 1 + 3)
     for m in others:
         assert m.value == pytest.approx(m.chance, abs=0.001), m
+
+
+@pytest.mark.parametrize(
+    ("metric_id", "head"),
+    [("previous_token", PREVIOUS_TOKEN_HEAD), ("prefix_matching", INDUCTION_HEAD), ("duplicate_token", DUPLICATE_HEAD)],
+)
+def test_shuffled_targets_are_at_chance_in_the_heads_that_score_one(
+    measured: list[Measurement], metric_id: str, head: tuple[int, int]
+) -> None:
+    assert by_head(measured, metric_id)[head].value >= 0.999
+    assert by_head(measured, metric_id, SHUFFLED)[head].value < 0.05
 
 
 def test_entropy_counts_the_queries_that_have_nothing_to_look_for(measured: list[Measurement]) -> None:
