@@ -31,8 +31,15 @@ WITHOUT_EFFECT = {"dropout", "sliding_window", "position_ids"}
 """Further arguments that change nothing: evaluation drops nothing, the mask holds the window, rotation is done."""
 
 
+SELECTS = "Layer {layer} selects the keys that a query may see by what they hold: scores have no level of chance."
+
+
 class UnreadableError(Exception):
     """The model attends in a way that this function does not know, though its own eager code does."""
+
+
+class NoAttentionError(Exception):
+    """The model has no attention, none that it shows, or one for which scores and their chance are undefined."""
 
 
 @dataclass(frozen=True)
@@ -105,17 +112,20 @@ def attend(
 
     Raises:
         UnreadableError: the layer is not one causal self-attention, or passes arguments whose meaning is unknown.
+        NoAttentionError: what a query may see depends on more than its position.
     """
     recorder, layer = _recorder.get(), getattr(module, "layer_idx", None)
     unknown = {name for name, given in others.items() if isinstance(given, torch.Tensor | float)} - WITHOUT_EFFECT
     if unknown:
         raise UnreadableError(f"arguments {', '.join(sorted(unknown))}")
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    if layer is None or layer in recorder.layers or query.shape[2] != key.shape[2]:
+    if layer is None or layer < 0 or layer in recorder.layers or query.shape[2] != key.shape[2]:
         raise UnreadableError("not one self-attention a layer")
     mask = recorder.mask(attention_mask)
     if not mask.causal or (attention_mask is None and not causal):
         raise UnreadableError("not causal")
+    if mask.selects:
+        raise NoAttentionError(SELECTS.format(layer=layer))
 
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     plain = attention_mask is None and softcap is None and s_aux is None

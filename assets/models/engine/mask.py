@@ -18,6 +18,7 @@ class Mask:
         chance: by readout, the score of uniform attention over the visible keys: the mean over queries of (wanted keys
             that the query sees) / (keys that it sees). None where no wanted key is seen.
         causal: whether no query sees a later key.
+        selects: whether heads or sequences differ in what a position may see.
         entropy_weights: float32 (queries,), by which rows' entropies add to the mean over queries of entropy / log
             (keys that the query sees), queries that see one key left out. None where that is all of them, or where the
             plan does not ask.
@@ -30,12 +31,13 @@ class Mask:
         self._given = given
         if given is None:
             seen, n_visible = plan.keys <= plan.queries, torch.arange(1, plan.n_tokens + 1, device=plan.keys.device)
-            self.causal = True
+            self.causal, self.selects = True, False
         else:
             shown = given if given.dtype == torch.bool else given > torch.finfo(given.dtype).min / 2
             visible = shown.any(0).any(0)
             seen, n_visible = visible[plan.queries, plan.keys], visible.sum(-1)
             self.causal = not visible.triu(1).any()
+            self.selects = not torch.equal(visible, shown.all(0).all(0))
             self._first = visible.byte().argmax(-1)
             self._end = len(visible) - visible.flip(-1).byte().argmax(-1)
         shares = (seen.cpu().double() / n_visible[plan.queries].cpu()) @ (plan.weights > 0).cpu().double()

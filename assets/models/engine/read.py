@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from assets.models.engine.attend import IMPLEMENTATION, LayerReading, Recorder, UnreadableError, recording, switched
+from assets.models.engine.attend import (
+    IMPLEMENTATION,
+    SELECTS,
+    LayerReading,
+    NoAttentionError,
+    Recorder,
+    UnreadableError,
+    recording,
+    switched,
+)
 from assets.models.engine.batches import batches
 from assets.models.engine.loaded import LoadedModel
 from assets.models.engine.mask import Mask
@@ -24,10 +33,6 @@ from assets.models.engine.readouts import Plan, Readout
 NO_PROBABILITIES = 0.05
 """Rows further than this from a sum of one are not read from matrices that a model shows: more than rounding in half
 precision, less than what matters."""
-
-
-class NoAttentionError(Exception):
-    """The model has no attention, or none that it shows."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def read_attention(
         rows: reads the entropy of rows and the share of learned sinks too.
 
     Raises:
-        NoAttentionError: there is none to read.
+        NoAttentionError: there is none to read, or none of which a score would mean something.
     """
     plan = Plan.of(readouts, token_ids.shape[1], loaded.device, rows)
     with torch.inference_mode():
@@ -115,18 +120,21 @@ def _by_eager(loaded: LoadedModel, token_ids: torch.Tensor, plan: Plan) -> Itera
 def _from_matrix(matrix: torch.Tensor, layer: int, plan: Plan) -> LayerReading:
     """One layer's reading from its probabilities (sequences, heads, queries, keys).
 
-    The mask is not given here: keys that no head of any sequence ever attends to, at their distance, count as hidden.
+    The mask is not given here: keys further away than any head of any sequence attends count as hidden.
 
     Raises:
         NoAttentionError: they are no probabilities, or not of causal attention.
     """
     error = (matrix.sum(-1) - 1).abs().max().item()
     if error > NO_PROBABILITIES or (matrix < 0).any():
-        raise NoAttentionError(f"What the model shows as attention of layer {layer} are no probabilities.")
-    queries, keys = matrix.ne(0).any(0).any(0).nonzero(as_tuple=True)
+        raise NoAttentionError(f"Rows of what the model shows as attention of layer {layer} do not sum to one.")
+    seen = matrix.ne(0).any(1)
+    queries, keys = seen.any(0).nonzero(as_tuple=True)
     if (keys > queries).any():
         raise NoAttentionError(f"Layer {layer} attends to later tokens: this is no causal language model.")
     window = torch.ones_like(matrix[:1, :1], dtype=torch.bool).tril().triu(-int((queries - keys).max()))
+    if (window[0] & ~seen).any():
+        raise NoAttentionError(SELECTS.format(layer=layer))
     mask = Mask(window, plan)
     scores = matrix[:, :, plan.queries, plan.keys] @ plan.weights
     entropy = None if mask.entropy_weights is None else row_entropy(matrix) @ mask.entropy_weights

@@ -58,11 +58,12 @@ def test_arguments_of_unknown_meaning_are_not_ignored(recorder: Recorder, option
     ("module", "n_keys", "option"),
     [
         (SimpleNamespace(), N_TOKENS, {}),
+        (SimpleNamespace(layer_idx=-1), N_TOKENS, {}),
         (SimpleNamespace(layer_idx=1), N_TOKENS + 1, {}),
         (SimpleNamespace(layer_idx=1, is_causal=False), N_TOKENS, {}),
         (SimpleNamespace(layer_idx=1), N_TOKENS, {"is_causal": False}),
     ],
-    ids=["no layer", "other keys", "not causal by module", "not causal by argument"],
+    ids=["no layer", "a layer without number", "other keys", "not causal by module", "not causal by argument"],
 )
 def test_only_causal_self_attention_of_a_layer_is_read(
     recorder: Recorder, module: Any, n_keys: int, option: dict[str, Any]

@@ -91,3 +91,11 @@ def test_tells_whether_a_later_token_is_seen(future: bool) -> None:
     given[0, 0, 2, 4] = future
 
     assert Mask(given, plan_of(one=([1], [0]))).causal is not future
+
+
+def test_tells_whether_heads_see_different_keys() -> None:
+    plan, both = plan_of(one=([1], [0])), torch.cat([window(3), window(4)], dim=1)
+
+    assert Mask(both, plan).selects
+    assert not Mask(window(3).expand(2, 4, -1, -1), plan).selects
+    assert not Mask(None, plan).selects

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertLMHeadModel
+from transformers import AutoModelForCausalLM, BertConfig, BertLMHeadModel, DeepseekV32Config, DogeConfig
 
 from assets.models.engine.loaded import LoadedModel
 from assets.models.engine.read import NoAttentionError, read_attention
@@ -169,5 +169,22 @@ def test_what_is_no_probability_is_not_read(
     block = loaded.model.transformer.h[1].self_attention
     block.attention_dropout.forward = lambda probabilities: 2 * probabilities
 
-    with pytest.raises(NoAttentionError, match="layer 1 are no probabilities"):
+    with pytest.raises(NoAttentionError, match="layer 1 do not sum to one"):
         read_attention(loaded, token_ids, PREVIOUS)
+
+
+def test_keys_selected_by_content_are_not_read(token_ids: torch.Tensor) -> None:
+    """Of DeepSeek-V3.2, which shows attention to what it selected alone, and of Doge, which masks what it did not."""
+    sizes = {"vocab_size": 61, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1}
+    latent = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 8}
+    indexer = {"index_n_heads": 2, "index_head_dim": 8, "index_topk": 4, "head_dim": 8}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 4}
+    for config in (
+        DeepseekV32Config(**sizes, **heads, **latent, **indexer, first_k_dense_replace=1, n_routed_experts=8),
+        DogeConfig(**sizes, **heads, keep_window_size=4),
+    ):
+        model = AutoModelForCausalLM.from_config(config)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter)
+        with pytest.raises(NoAttentionError, match="selects the keys"):
+            read_attention(LoadedModel("run@main", "natural", model, torch.arange(61)), token_ids, PREVIOUS)
