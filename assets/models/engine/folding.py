@@ -67,7 +67,7 @@ def fold_of(function: Callable[[torch.Tensor], torch.Tensor], d_model: int, dtyp
     probes = torch.stack([signs, -signs, x, 2 * x, x + 0.5])
     answers = function(probes.to(dtype)).float().cpu()
     if answers.shape != probes.shape:
-        raise UnknownStructureError("heads do not read vectors as wide as the residual stream")
+        raise UnknownStructureError("what reads the residual stream is given vectors of another width")
     plus, minus, at_x, at_double, at_moved = answers
 
     bias, gain = (plus + minus) / 2, (plus - minus) / 2 * signs

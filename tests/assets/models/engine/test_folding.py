@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from transformers import OPTConfig, OPTForCausalLM
 from transformers.models.gemma2.modeling_gemma2 import Gemma2RMSNorm
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from assets.models.engine.calls import UnknownStructureError
 from assets.models.engine.folding import Fold, fold_at_the_end, fold_of
 from assets.models.engine.loaded import LoadedModel
+from tests.assets.conftest import OF_ARCHITECTURE
 
 D_MODEL = 12
 
@@ -65,6 +67,13 @@ def test_half_precision() -> None:
 def test_what_is_no_normalisation_is_refused(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
     with pytest.raises(UnknownStructureError):
         fold(function)
+
+
+def test_an_unembedding_behind_a_projection_is_refused() -> None:
+    config = OPTConfig(**OF_ARCHITECTURE["opt"] | {"word_embed_proj_dim": 16})
+
+    with pytest.raises(UnknownStructureError, match="width"):
+        fold_at_the_end(LoadedModel("narrow@main", "natural", OPTForCausalLM(config), torch.arange(1, 60)))
 
 
 @pytest.mark.parametrize("norm", [torch.nn.LayerNorm(D_MODEL), LlamaRMSNorm(D_MODEL)], ids=["LayerNorm", "RMSNorm"])

@@ -13,11 +13,12 @@ from assets.models.engine import head_weights
 from assets.models.engine.calls import UnknownStructureError
 from assets.models.engine.head_weights import HeadReader, LayerWeights
 from assets.models.engine.loaded import LoadedModel
-from tests.assets.conftest import GROUPED, OF_ARCHITECTURE
+from tests.assets.conftest import GROUPED, OF_ARCHITECTURE, SIZES
 
 N_HEADS, N_KEY_HEADS, D_MODEL, D_HEAD = 4, 2, 32, 8
 LATENT = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 8}
 OTHERS: dict[str, dict[str, Any]] = {
+    "bert": SIZES | {"is_decoder": True},
     "phi3": GROUPED,
     "olmo2": GROUPED,
     "smollm3": GROUPED | {"no_rope_layers": [1, 0], "layer_types": ["full_attention"] * 2},
@@ -200,10 +201,14 @@ def test_gated_outputs_are_no_linear_map() -> None:
     assert found.value is not None
 
 
-@pytest.mark.parametrize(("architecture", "reason"), [("bloom", "interface"), ("mamba", "no attention")])
+@pytest.mark.parametrize(
+    ("architecture", "reason"),
+    [("bloom", "interface"), ("mamba", "no attention"), ("bert", "plain normalisation")],
+    ids=["without the interface", "without attention", "outputs outside the attention module"],
+)
 def test_what_cannot_be_read_is_said(architecture: str, reason: str) -> None:
     with pytest.raises(UnknownStructureError, match=reason):
-        HeadReader(model_of(architecture))
+        read(model_of(architecture))
 
 
 def test_only_layers_that_attend_are_listed() -> None:
