@@ -2,7 +2,9 @@
 
 Directions are compared as they stand. Training runs from other initialisations share no basis of the residual stream,
 so between those a share above the rotated baseline is the surprise; where seeds share the model's initialisation, or
-two dictionaries the model, it is to be expected. Not here: training them (the probe `sparse_autoencoder`).
+two dictionaries the model, it is to be expected. The dictionaries must have been started from different directions:
+a feature that training hardly moved would be found again in any other. Not here: training them (the probe
+`sparse_autoencoder`).
 """
 
 from __future__ import annotations
