@@ -192,3 +192,11 @@ def test_induction_recalls_the_second_copy(hand_built: LoadedModel) -> None:
     assert found["repeat_loss", "part=second"].value < 0.001
     assert found["repeat_loss", "part=first"].value > math.log(24)
     assert found["repeat_gain", ""].value > 4
+
+
+def test_induction_recalls_at_every_distance(hand_built: LoadedModel) -> None:
+    found = {(m.metric_id, m.stratum): m for m in RepeatsProbe().measure(hand_built, sized(PARAMETERS)).measurements}
+
+    for distance in (8, 16):
+        assert found["repeat_recall", f"distance={distance}"].value == 1
+        assert found["repeat_loss", f"distance={distance}"].value < 0.001
