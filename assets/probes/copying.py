@@ -78,8 +78,8 @@ class CopyingProbe(Probe):
     Options = Size
     metrics = METRICS
     cost = (
-        "One forward pass of the body a sequence, four on a single token a dimension of the model, products of "
-        "vocabulary x d_model x d_model once and d_model x d_model x d_head a head."
+        "One forward pass of the body a sequence and one on some hundred tokens; products of vocabulary x d_model x "
+        "d_model once, of d_model x d_model x d_head twice a head. One layer's weights and attention are held."
     )
 
     def parameters(self, setting: Setting) -> Parameters:
@@ -98,7 +98,9 @@ class CopyingProbe(Probe):
             "qk_spectrum": {i: (pair[0], pair[1].mT) for i, w in layers.items() if (pair := w.matching())},
         }
         arrays = {name: _spectra(factors, n_layers) for name, factors in circuits.items() if factors}
-        return Result(by_weights + by_output, arrays=arrays)
+        without = [layer for layer, weights in layers.items() if weights.reading_and_writing() is None]
+        notes = {"layers_without_ov_circuit": without} if without else {}
+        return Result(by_weights + by_output, notes=notes, arrays=arrays)
 
 
 def copying_eigenvalue(reading: torch.Tensor, writing: torch.Tensor, between: torch.Tensor) -> np.ndarray:
@@ -135,9 +137,6 @@ def raised_share(logits: torch.Tensor, most: torch.Tensor, visible: torch.Tensor
 
 
 def _by_weights(model: LoadedModel, layers: dict[int, LayerWeights], end: Fold) -> Iterator[Measurement]:
-    """Nothing where the embedding is narrower than the residual stream, and so is projected."""
-    if _table(model.model.get_input_embeddings()).shape[1] != len(end.gain):
-        return
     between = _from_unembedding_to_embedding(model, end)
     for layer, weights in layers.items():
         circuit = weights.reading_and_writing()

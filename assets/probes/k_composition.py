@@ -49,7 +49,7 @@ class KCompositionProbe(Probe):
 
     name = "k_composition"
     metrics = METRICS
-    cost = "Three forward passes on a single token a dimension of the model, and d_model x d_head^2 a pair of heads."
+    cost = "One forward pass of the body on some hundred tokens, and d_model x d_head^2 operations a pair of heads."
 
     def parameters(self, setting: Setting) -> Parameters:
         return {}

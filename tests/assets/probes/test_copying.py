@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from assets.models.engine.loaded import LoadedModel
 from assets.probes import copying
@@ -17,6 +17,7 @@ from assets.probes.copying import PROBE
 from assets.probes.inputs import Shape, Size, sample
 from assets.probes.registry import Measurement, NotApplicable, Setting
 from catalog.errors import UserError
+from tests.assets.conftest import SIZES
 from tests.assets.probes.settings import sized
 
 SMALL = {"n": 6, "m": 2, "n_sequences": 4}
@@ -234,6 +235,18 @@ def test_layers_without_attention_have_no_spectrum(tiny_model: Callable[..., Loa
     assert np.isnan(result.arrays["ov_spectrum"][0]).all()
     assert np.isfinite(result.arrays["ov_spectrum"][1]).all()
     assert {m.layer for m in result.measurements} == {1}
+
+
+def test_where_values_are_no_linear_map_the_output_is_measured_and_the_layers_are_named() -> None:
+    latent = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 8}
+    sizes = SIZES | latent | {"num_key_value_heads": 4, "first_k_dense_replace": 2}
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("deepseek_v3", **sizes))
+
+    result = PROBE.measure(LoadedModel("latent@main", "natural", model, torch.arange(1, 61)), sized(SMALL, SEED))
+
+    assert {m.metric_id for m in result.measurements} == {"copying_raised_logit"}
+    assert result.notes == {"layers_without_ov_circuit": [0, 1]}
+    assert "ov_spectrum" not in result.arrays
 
 
 def test_weights_are_measured_where_the_input_does_not_fit(tiny_model: Callable[..., LoadedModel]) -> None:
