@@ -151,12 +151,13 @@ def studies() -> None:
     out.print(show.studies([load_study(str(path)) for path in sorted(STUDIES.glob("*.yaml"))]))
 
 
-@app.command(epilog="Example: [bold]python -m pipelines probes[/]")
-def probes() -> None:
-    """List the probes with the metrics that each measures."""
+@app.command(epilog="Examples: [bold]python -m pipelines probes[/], [bold]python -m pipelines probes attention[/]")
+def probes(name: Annotated[str | None, typer.Argument(help="A probe, to be told in full.")] = None) -> None:
+    """List the probes with the metrics that each measures, or tell one probe's definitions and options."""
+    from assets.probes.registry import probe_named
     from assets.probes.registry import probes as registered
 
-    out.print(show.probes(list(registered().values())))
+    out.print(show.probe(probe_named(name)) if name else show.probes(list(registered().values())))
 
 
 @catalog_app.command(epilog="Example: [bold]python -m pipelines catalog rebuild[/]")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import polars as pl
 from rich import box
+from rich.console import Group
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -117,12 +121,33 @@ def studies(found: Sequence[Study]) -> Table:
     return table
 
 
-def probes(found: Sequence[Probe]) -> Table:
-    """Probes, their metrics and what they cost."""
-    table = Table("probe", "metric", "grain", "unit", "definition", "source")
+def probes(found: Sequence[Probe]) -> Group:
+    """Probes with where they run, their metrics and what they cost."""
+    blocks: list[Text | Padding] = []
     for probe in found:
-        for number, metric in enumerate(probe.metrics):
-            name = f"{probe.name} v{probe.version}\n{probe.cost}" if number == 0 else ""
-            table.add_row(name, metric.metric_id, metric.grain, metric.unit, escape(metric.definition), metric.citation)
-        table.add_section()
-    return table
+        where = "every checkpoint" if probe.checkpoints == "all" else "final checkpoints"
+        metrics = ", ".join(f"{metric.metric_id} ({metric.grain})" for metric in probe.metrics)
+        told = Text(f"measures {metrics}\n").append(f"cost: {probe.cost}", style="dim")
+        blocks += [
+            Text(f"{probe.name}", style="bold").append(f" v{probe.version}, {where}"),
+            Padding(told, (0, 0, 1, 2)),
+        ]
+    return Group(*blocks, Text("python -m pipelines probes NAME tells definitions, sources and options.", style="dim"))
+
+
+def probe(found: Probe) -> Group:
+    """One probe: what it is, its metrics with definition and source, its options."""
+    opening = re.sub(r"(?<!\n)\n(?![\n-])\s*", " ", inspect.getdoc(inspect.getmodule(type(found))) or "")
+    blocks: list[Text | Padding] = [Text(f"{opening}\n"), Text(f"Cost: {found.cost}\n")]
+    for metric in found.metrics:
+        told = Text(f"{metric.definition}\n")
+        if metric.chance_rule:
+            told.append(f"Chance: {metric.chance_rule}\n")
+        told.append(f"Source: {metric.citation}", style="dim")
+        heading = Text(metric.metric_id, style="bold").append(f", {metric.unit}, one per {metric.grain}")
+        blocks += [heading, Padding(told, (0, 0, 1, 2))]
+    options = Table("option", "default", title="What a study may state for it", title_justify="left", box=box.SIMPLE)
+    options.add_row("checkpoints", found.checkpoints)
+    for name, field in found.Options.model_fields.items():
+        options.add_row(name, "by role or model" if field.default is None else str(field.default))
+    return Group(*blocks, options)

@@ -146,6 +146,14 @@ def test_probes_lists_every_metric(invoke: Invoke) -> None:
     assert all(metric.metric_id in output for metric in all_metrics())
 
 
+def test_a_probe_is_told_with_definitions_chance_and_options(invoke: Invoke) -> None:
+    output = " ".join(invoke("probes", "attention").output.split())
+
+    assert "On repeated random tokens x: for each query i in repeats 2..m" in output
+    assert "Chance: Mean over queries of (wanted keys that the query can see)" in output
+    assert "n_sequences by role or model" in output
+
+
 def test_catalog_path_is_where_the_home_says(invoke: Invoke, tiny: Tiny) -> None:
     assert invoke("catalog", "path").output.strip() == str(tiny.home.catalog)
 
