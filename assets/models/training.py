@@ -34,7 +34,7 @@ class Recipe(Strict):
     clipped by norm; no weight decay.
     """
 
-    architecture: Literal["gpt_neox", "llama", "gemma2", "qwen3"]
+    architecture: Literal["gpt_neox", "gpt2", "llama", "gemma2", "qwen3"]
     layers: PositiveInt
     text: AnyText
     steps: PositiveInt
@@ -43,7 +43,7 @@ class Recipe(Strict):
     seeds: list[NonNegativeInt]
     heads: PositiveInt = 4
     kv_heads: PositiveInt | None = None
-    """Key and value heads; None = as many as query heads. Not for gpt_neox."""
+    """Key and value heads; None = as many as query heads. Not for gpt_neox and gpt2."""
     window: PositiveInt | None = None
     """Keys that a query sees in every other layer, from the first; None = all. Only for gemma2."""
     d_model: PositiveInt = 32
@@ -66,8 +66,8 @@ class Recipe(Strict):
             raise ValueError("seeds must be distinct, and at least one")
         if self.d_model % (2 * self.heads) or self.heads % (self.kv_heads or self.heads):
             raise ValueError("d_model must be a multiple of 2 heads, and heads one of kv_heads")
-        if self.kv_heads is not None and self.architecture == "gpt_neox":
-            raise ValueError("gpt_neox has no grouped keys: leave out kv_heads")
+        if self.kv_heads is not None and self.architecture in {"gpt_neox", "gpt2"}:
+            raise ValueError(f"{self.architecture} has no grouped keys: leave out kv_heads")
         if self.window is not None and self.architecture != "gemma2":
             raise ValueError("window is for gemma2 only")
         self.text.refuse(self.vocabulary)
@@ -105,6 +105,8 @@ def configuration(recipe: Recipe) -> PreTrainedConfig:
     d_head = recipe.d_model // recipe.heads
     if recipe.architecture == "gpt_neox":
         common["rope_parameters"] = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0}
+    elif recipe.architecture == "gpt2":
+        common |= {"n_inner": common.pop("intermediate_size"), "embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0}
     else:
         common |= {"num_key_value_heads": recipe.kv_heads or recipe.heads, "head_dim": d_head}
     if recipe.architecture == "gemma2":
