@@ -59,7 +59,7 @@ class Hub:
         from huggingface_hub import HfApi
 
         spec, repository = run.spec, run.spec.repository(run.seed)
-        with _told(repository):
+        with told_by_hub(repository):
             refs = HfApi().list_repo_refs(repository)
         commits = {ref.name: ref.target_commit for ref in (*refs.tags, *refs.branches)}
         if spec.revisions is None:
@@ -90,7 +90,7 @@ class Hub:
         repository, cache = run.spec.repository(run.seed), home.weights / self.kind
         for checkpoint in planned:
             where = f"{repository} at {checkpoint.label} ({checkpoint.revision})"
-            with _told(where), told_plainly(cache):
+            with told_by_hub(where), told_plainly(cache):
                 names = HfApi().list_repo_files(repository, revision=checkpoint.revision)
                 refuse_pickles([name for name in names if "/" not in name], where)
                 wanted = [name for name in names if _is_wanted(name)]
@@ -128,16 +128,27 @@ def _commit(commits: Mapping[str, str], revision: str, repository: str) -> str:
         ) from None
 
 
+class HubUnreachable(UserError):
+    """The hub did not answer, or must not be asked."""
+
+
 @contextmanager
-def _told(where: str) -> Iterator[None]:
-    """Turns the hub's errors into one message each."""
+def told_by_hub(where: str) -> Iterator[None]:
+    """Turns the hub's errors into one message each.
+
+    Raises:
+        HubUnreachable: it did not answer.
+        UserError: it has no such repository or revision, or does not hand it out.
+    """
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
         HTTPError,
         IncompleteSnapshotError,
+        LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
+        RevisionNotFoundError,
     )
 
     try:
@@ -154,14 +165,18 @@ def _told(where: str) -> Iterator[None]:
             where=where,
             mend="Check organisation and name; for a private one log in with `hf auth login`.",
         ) from error
+    except RevisionNotFoundError as error:
+        raise UserError(
+            "The repository has no such revision.", where=where, mend="Name a branch, tag or commit of it."
+        ) from error
     except HfHubHTTPError as error:
         raise UserError(f"The hub refused: {error}", where=where, mend="Try again later.") from error
-    except (HTTPError, OfflineModeIsEnabled, IncompleteSnapshotError) as error:
-        raise UserError(
+    except (HTTPError, OfflineModeIsEnabled, IncompleteSnapshotError, LocalEntryNotFoundError) as error:
+        raise HubUnreachable(
             f"The model hub can't be reached: {error}",
             where=where,
             mend="Connect to the network and unset HF_HUB_OFFLINE, let HF_ENDPOINT name a hub that can be reached, "
-            "or leave the family out of the study.",
+            "or leave out of the study what has to be fetched from it.",
         ) from error
 
 
