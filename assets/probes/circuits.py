@@ -6,6 +6,7 @@ k_composition.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assets.probes.registry import NotApplicable
@@ -23,24 +24,32 @@ FOLDING = (
 )
 
 
-def read_layers(model: LoadedModel) -> dict[int, LayerWeights]:
-    """Heads' weights by layer.
+def refuse_damaged(model: LoadedModel) -> None:
+    """Lets only models pass whose weights are numbers: NaN would look like an architecture that can't be read.
 
     Raises:
-        NotApplicable: the architecture does not let them be told.
-        UserError: some weight of the model is NaN or infinite.
+        UserError: some weight is NaN or infinite.
     """
     import torch
-
-    from assets.models.engine.calls import UnknownStructureError
-    from assets.models.engine.head_weights import HeadReader
 
     for name, parameter in model.model.named_parameters():
         total = parameter.detach().sum(dtype=torch.float64)  # NaN and infinity stay
         refuse_nan(total.cpu().numpy(), f"numbers: weight {name}", model.checkpoint_id)
+
+
+def read_layers(model: LoadedModel) -> Iterator[tuple[int, LayerWeights]]:
+    """Number and heads' weights of each layer that attends, one after the other.
+
+    Raises:
+        NotApplicable: the architecture does not let them be told.
+    """
+    from assets.models.engine.calls import UnknownStructureError
+    from assets.models.engine.head_weights import HeadReader
+
     try:
         reader = HeadReader(model)
-        return {layer: reader.read(layer) for layer in reader.layers}
+        for layer in reader.layers:
+            yield layer, reader.read(layer)
     except UnknownStructureError as error:
         raise NotApplicable(f"Its heads' weights can't be told: {error}.") from None
 

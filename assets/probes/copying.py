@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assets.probes.circuits import FOLDING, last_fold, read_layers
+from assets.probes.circuits import FOLDING, last_fold, read_layers, refuse_damaged
 from assets.probes.inputs import Shape, Size, sample, size_for, with_bos_as_set
 from assets.probes.registry import Measurement, Metric, NotApplicable, Parameters, Probe, Result, Setting
 from assets.probes.samples import over_sequences, refuse_nan
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from assets.models.engine.attended import Attended
     from assets.models.engine.folding import Fold
-    from assets.models.engine.head_weights import LayerWeights
     from assets.models.engine.loaded import LoadedModel
 
 METRICS = (
@@ -87,20 +86,33 @@ class CopyingProbe(Probe):
 
     def measure(self, model: LoadedModel, setting: Setting) -> Result:
         model, shape = with_bos_as_set(model, setting), Shape.of(self.parameters(setting))
-        layers, end = read_layers(model), last_fold(model)
-        by_weights = list(_by_weights(model, layers, end))
-        by_output = list(_by_output(model, layers, end, shape, setting.sample_seed))
-        if not by_weights and not by_output:
+        refuse_damaged(model)
+        end = last_fold(model)
+        between = _from_unembedding_to_embedding(model, end)
+        measurements: list[Measurement] = []
+        writing: dict[int, torch.Tensor] = {}
+        spectra: dict[str, dict[int, np.ndarray]] = {"ov_spectrum": {}, "qk_spectrum": {}}
+        without = []
+        for layer, weights in read_layers(model):
+            circuit, matching = weights.reading_and_writing(), weights.matching()
+            if circuit is None:
+                without.append(layer)
+            else:
+                measurements += _by_weights(layer, copying_eigenvalue(*circuit, between), model.checkpoint_id)
+                spectra["ov_spectrum"][layer] = singular_values(*circuit)
+            if matching is not None:
+                spectra["qk_spectrum"][layer] = singular_values(matching[0], matching[1].mT)
+            if weights.output is not None:
+                writing[layer] = end.into_writer(weights.after.into_writer(weights.output))
+        measurements += _by_output(model, writing, shape, setting.sample_seed)
+        if not measurements:
             raise NotApplicable("Its heads' values or outputs are not linear in what they read: normalised or gated.")
         n_layers = model.model.config.get_text_config().num_hidden_layers
-        circuits = {
-            "ov_spectrum": {i: pair for i, w in layers.items() if (pair := w.reading_and_writing())},
-            "qk_spectrum": {i: (pair[0], pair[1].mT) for i, w in layers.items() if (pair := w.matching())},
-        }
-        arrays = {name: _spectra(factors, n_layers) for name, factors in circuits.items() if factors}
-        without = [layer for layer, weights in layers.items() if weights.reading_and_writing() is None]
-        notes = {"layers_without_ov_circuit": without} if without else {}
-        return Result(by_weights + by_output, notes=notes, arrays=arrays)
+        return Result(
+            measurements,
+            notes={"layers_without_ov_circuit": without} if without else {},
+            arrays={name: _as_array(by_layer, n_layers) for name, by_layer in spectra.items() if by_layer},
+        )
 
 
 def copying_eigenvalue(reading: torch.Tensor, writing: torch.Tensor, between: torch.Tensor) -> np.ndarray:
@@ -136,22 +148,31 @@ def raised_share(logits: torch.Tensor, most: torch.Tensor, visible: torch.Tensor
     return (raised.gather(-1, most).squeeze(-1) / total.where(total > 0, 1)).mean(-1)
 
 
-def _by_weights(model: LoadedModel, layers: dict[int, LayerWeights], end: Fold) -> Iterator[Measurement]:
-    between = _from_unembedding_to_embedding(model, end)
-    for layer, weights in layers.items():
-        circuit = weights.reading_and_writing()
-        if circuit is None:
-            continue
-        values = copying_eigenvalue(*circuit, between)
-        refuse_nan(values, f"weights in layer {layer}", model.checkpoint_id)
-        for head, value in enumerate(values.tolist()):
-            yield Measurement("copying_eigenvalue", {}, value, layer=layer, head=head, chance=0.0)
+def singular_values(left: torch.Tensor, right: torch.Tensor) -> np.ndarray:
+    """Of products (heads, d_model, d) times (heads, d, d_model): (heads, d), descending.
+
+    Those of A B are those of R_A R_B^T, d by d, where A = Q_A R_A and B^T = Q_B R_B.
+    """
+    import torch
+
+    upper = [torch.linalg.qr(side.double(), mode="r").R for side in (left, right.mT)]
+    return torch.linalg.svdvals(upper[0] @ upper[1].mT).numpy()
+
+
+def _by_weights(layer: int, values: np.ndarray, checkpoint_id: str) -> Iterator[Measurement]:
+    refuse_nan(values, f"weights in layer {layer}", checkpoint_id)
+    for head, value in enumerate(values.tolist()):
+        yield Measurement("copying_eigenvalue", {}, value, layer=layer, head=head, chance=0.0)
 
 
 def _by_output(
-    model: LoadedModel, layers: dict[int, LayerWeights], end: Fold, shape: Shape, sample_seed: int
+    model: LoadedModel, writing: dict[int, torch.Tensor], shape: Shape, sample_seed: int
 ) -> Iterator[Measurement]:
-    """Nothing where the input does not fit the model, or its attention can't be read."""
+    """Nothing where the input does not fit the model, or its attention can't be read.
+
+    Args:
+        writing: by layer, from the heads' outputs to what the unembedding reads, (heads, d_value, d_model).
+    """
     from assets.models.engine.attended import read_attended
     from assets.models.engine.calls import UnknownStructureError
 
@@ -159,7 +180,6 @@ def _by_output(
         tokens = sample(model, "distinct", shape, sample_seed)
     except NotApplicable:
         return
-    writing = {i: end.into_writer(w.after.into_writer(w.output)) for i, w in layers.items() if w.output is not None}
     unembedding = _table(model.model.get_output_embeddings())
     chances: dict[int, float] = {}
 
@@ -202,22 +222,13 @@ def _table(module: torch.nn.Module) -> torch.Tensor:
     return module.get_parameter("weight").detach()
 
 
-def _spectra(factors: dict[int, tuple[torch.Tensor, torch.Tensor]], n_layers: int) -> np.ndarray:
-    """Singular values of products (d_model, d) times (d, d_model) by layer and head, float32, NaN where there are none.
-
-    Those of A B are those of R_A R_B^T, d by d, where A = Q_A R_A and B^T = Q_B R_B.
-    """
-    import torch
-
-    found = {}
-    for layer, (left, right) in factors.items():
-        upper = [torch.linalg.qr(side.double(), mode="r").R for side in (left, right.mT)]
-        found[layer] = torch.linalg.svdvals(upper[0] @ upper[1].mT).numpy()
-    width = [max(values.shape[axis] for values in found.values()) for axis in (0, 1)]
-    spectra = np.full((n_layers, *width), np.nan, dtype=np.float32)
-    for layer, values in found.items():
-        spectra[layer, : values.shape[0], : values.shape[1]] = values
-    return spectra
+def _as_array(by_layer: dict[int, np.ndarray], n_layers: int) -> np.ndarray:
+    """(layers, heads, d), float32, NaN where a layer has nothing there."""
+    width = [max(values.shape[axis] for values in by_layer.values()) for axis in (0, 1)]
+    array = np.full((n_layers, *width), np.nan, dtype=np.float32)
+    for layer, values in by_layer.items():
+        array[layer, : values.shape[0], : values.shape[1]] = values
+    return array
 
 
 PROBE = CopyingProbe()

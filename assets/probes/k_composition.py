@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assets.probes.circuits import FOLDING, read_layers
+from assets.probes.circuits import FOLDING, read_layers, refuse_damaged
 from assets.probes.registry import Measurement, Metric, NotApplicable, Parameters, Probe, Result, Setting
 
 if TYPE_CHECKING:
@@ -55,18 +56,14 @@ class KCompositionProbe(Probe):
         return {}
 
     def measure(self, model: LoadedModel, setting: Setting) -> Result:
-        layers = read_layers(model)
-        for weights in layers.values():
-            _refuse_undefined(weights)
-        if len(layers) < 2:
-            raise NotApplicable("It has no two layers of heads.")
-        senders, receivers = zip(*(factors(weights) for weights in layers.values()), strict=True)
-        numbers = list(layers)
+        refuse_damaged(model)
+        layers = {layer: factors(weights) for layer, weights in read_layers(model)}
         edges = []
-        for below, sender in enumerate(senders):
-            for above in range(below + 1, len(receivers)):
-                values = composition(sender, receivers[above])
-                edges += [(value, numbers[below], s, numbers[above], r) for (s, r), value in np.ndenumerate(values)]
+        for (below, (sender, _)), (above, (_, receiver)) in combinations(layers.items(), 2):
+            values = composition(sender, receiver)
+            edges += [(value, below, s, above, r) for (s, r), value in np.ndenumerate(values)]
+        if not edges:
+            raise NotApplicable("It has no two layers of heads.")
         kept = sorted(edges, reverse=True)[:MOST_EDGES]
         chance = 1 / math.sqrt(_d_model(model))
         return Result(list(_measurements(kept, chance)), notes={"edges": len(edges), "edges_kept": len(kept)})
@@ -77,12 +74,21 @@ def factors(weights: LayerWeights) -> tuple[torch.Tensor, torch.Tensor]:
 
     Orthonormal factors drop out of the norm: of W_V W_O W_K W_Q^T, with W_V = Q_V R_V and W_Q = Q_Q R_Q, remains
     (R_V W_O)(W_K R_Q^T). Zeros where a head has no weights.
+
+    Raises:
+        NotApplicable: weights do not say what the heads match by.
     """
     import torch
 
     circuit, matching = weights.reading_and_writing(), weights.matching()
-    assert circuit is not None  # _refuse_undefined
-    assert matching is not None
+    if circuit is None:
+        raise NotApplicable("Its heads' values or outputs are not linear in what they read: normalised or gated.")
+    if matching is None:
+        raise NotApplicable("Its queries and keys are normalised: no fixed W_QK.")
+    if weights.rotary:
+        raise NotApplicable("Its positions are rotary: W_QK depends on the distance.")
+    if weights.grouped:
+        raise NotApplicable("Its heads share keys in groups.")
     sender = torch.linalg.qr(circuit[0], mode="r").R @ circuit[1]
     receiver = matching[1] @ torch.linalg.qr(matching[0], mode="r").R.mT
     return _of_norm_one(sender), _of_norm_one(receiver)
@@ -98,18 +104,6 @@ def composition(sender: torch.Tensor, receiver: torch.Tensor) -> np.ndarray:
 def _of_norm_one(heads: torch.Tensor) -> torch.Tensor:
     norms = heads.flatten(1).norm(dim=1)[:, None, None]
     return heads / norms.where(norms > 0, 1)
-
-
-def _refuse_undefined(weights: LayerWeights) -> None:
-    """Raises NotApplicable where weights do not say what a receiver matches by."""
-    if weights.value is None or weights.output is None:
-        raise NotApplicable("Its heads' values or outputs are not linear in what they read: normalised or gated.")
-    if weights.query is None or weights.key is None:
-        raise NotApplicable("Its queries and keys are normalised: no fixed W_QK.")
-    if weights.rotary:
-        raise NotApplicable("Its positions are rotary: W_QK depends on the distance.")
-    if len(weights.key) < len(weights.query):
-        raise NotApplicable("Its heads share keys in groups.")
 
 
 def _d_model(model: LoadedModel) -> int:

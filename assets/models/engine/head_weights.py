@@ -55,6 +55,11 @@ class LayerWeights:
     before: Fold
     after: Fold
 
+    @property
+    def grouped(self) -> bool:
+        """Whether several query heads share a key head."""
+        return self.query is not None and self.key is not None and len(self.key) < len(self.query)
+
     def reading_and_writing(self) -> tuple[torch.Tensor, torch.Tensor] | None:
         """W_V and W_O of each query head with the folds: from residual stream to residual stream; None without them."""
         if self.value is None or self.output is None:
