@@ -125,12 +125,13 @@ def copying_eigenvalue(reading: torch.Tensor, writing: torch.Tensor, between: to
         reading: W_V (heads, d_model, d_head).
         writing: W_O (heads, d_head, d_model).
         between: W_U W_E, (d_model, d_model).
-    """
-    import torch
 
-    eigenvalues = torch.linalg.eigvals((writing @ between @ reading).double())
-    moduli = eigenvalues.abs().sum(-1)
-    return (eigenvalues.sum(-1).real / moduli.clamp_min(1e-300)).cpu().numpy()
+    Raises:
+        numpy.linalg.LinAlgError: some product is NaN or infinite; PyTorch's eigenvalues would end the process.
+    """
+    eigenvalues = np.linalg.eigvals((writing.double() @ between.double() @ reading.double()).numpy())
+    moduli = np.abs(eigenvalues).sum(-1)
+    return eigenvalues.sum(-1).real / np.where(moduli > 0, moduli, 1)
 
 
 def raised_share(logits: torch.Tensor, most: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
@@ -205,7 +206,7 @@ def _by_output(
 
 
 def _from_unembedding_to_embedding(model: LoadedModel, end: Fold) -> torch.Tensor:
-    """W_U W_E, float32 (d_model, d_model) on the CPU: from what heads write to what they read, over the vocabulary."""
+    """W_U W_E, float64 (d_model, d_model) on the CPU: from what heads write to what they read, over the vocabulary."""
     import torch
 
     embedding, unembedding = _table(model.model.get_input_embeddings()), _table(model.model.get_output_embeddings())
@@ -215,7 +216,7 @@ def _from_unembedding_to_embedding(model: LoadedModel, end: Fold) -> torch.Tenso
         for start in range(0, n, ROWS_AT_A_TIME):
             rows = slice(start, min(n, start + ROWS_AT_A_TIME))
             product += (unembedding[rows].float().T @ embedding[rows].float()).cpu()
-    return end.into_reader(product).float()
+    return end.into_reader(product)
 
 
 def _table(module: torch.nn.Module) -> torch.Tensor:

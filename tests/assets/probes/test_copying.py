@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHea
 
 from assets.models.engine.loaded import LoadedModel
 from assets.probes import copying
-from assets.probes.copying import PROBE
+from assets.probes.copying import PROBE, copying_eigenvalue
 from assets.probes.inputs import Shape, Size, sample
 from assets.probes.registry import Measurement, NotApplicable, Setting
 from catalog.errors import UserError
@@ -273,6 +273,13 @@ def test_nan_is_refused(tiny_model: Callable[..., LoadedModel]) -> None:
         PROBE.measure(loaded, sized(SMALL, SEED))
 
     assert caught.value.where == "tiny-llama@main"
+
+
+def test_overflowing_weights_do_not_end_the_process() -> None:
+    reading, writing = torch.full((2, 4, 2), 1e30), torch.full((2, 2, 4), 1e30)
+
+    with pytest.raises(np.linalg.LinAlgError):
+        copying_eigenvalue(reading, writing, torch.full((4, 4), 1e300))
 
 
 def test_declares_what_it_yields_and_runs_with(tiny_model: Callable[..., LoadedModel]) -> None:
