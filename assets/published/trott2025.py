@@ -3,8 +3,9 @@
 The repository keeps one CSV file per checkpoint under data/processed/attention_summaries, one row per head; layers and
 heads are counted from 1 there and from 0 here. It carries no licence: its values stay on the user's disk.
 
-Here: finding, checking and reading those files. Not here: the design of the models (models/families/pythia.yaml), what
-the paper computed from them (claims/regressions.py).
+Here: finding, checking and reading those files. Not here: what the two metrics are (probes/text_attention.py, which
+measures them too), the design of the models (models/families/pythia.yaml), what the paper computed from the values
+(claims/regressions.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import polars as pl
 
 from assets.probes.registry import Measurement, Metric, Parameters
+from assets.probes.text_attention import FIRST_TOKEN_ALL, PREVIOUS_TOKEN_ALL
 from assets.published import ImportedCheckpoint
 from catalog.errors import UserError
 
@@ -50,32 +52,6 @@ UNIFORM_FIRST = 0.166
 """What uniform attention gives on the 666 sentences, to the three digits known of it: lengths are not published by
 sentence. The mean over heads at step 0 is .1256 and .1657."""
 
-PREVIOUS_TOKEN_ALL = Metric(
-    metric_id="previous_token_all",
-    construct="previous_token",
-    method="attention",
-    grain="head",
-    unit="probability",
-    definition="mean over i >= 1 of A[i, i-1], then over sequences; one sentence is a sequence, without BOS",
-    citation="Trott 2025, arXiv 2509.22831",
-    lower=0.0,
-    upper=1.0,
-    has_excess=True,
-    chance_rule="mean over sentences of T tokens of (H_T - 1)/(T - 1), H_T the T-th harmonic number",
-)
-FIRST_TOKEN_ALL = Metric(
-    metric_id="first_token_all",
-    construct="sink",
-    method="attention",
-    grain="head",
-    unit="probability",
-    definition="mean over i >= 0 of A[i, 0], then over sequences; one sentence is a sequence, without BOS",
-    citation="Trott 2025, arXiv 2509.22831",
-    lower=0.0,
-    upper=1.0,
-    has_excess=True,
-    chance_rule="mean over sentences of T tokens of H_T/T, H_T the T-th harmonic number",
-)
 VALUES = (
     (PREVIOUS_TOKEN_ALL, "mean_1back", UNIFORM_PREVIOUS),
     (FIRST_TOKEN_ALL, "mean_first", UNIFORM_FIRST),
