@@ -279,7 +279,7 @@ def test_overflowing_weights_do_not_end_the_process() -> None:
     reading, writing = torch.full((2, 4, 2), 1e30), torch.full((2, 2, 4), 1e30)
 
     with pytest.raises(np.linalg.LinAlgError):
-        copying_eigenvalue(reading, writing, torch.full((4, 4), 1e300))
+        copying_eigenvalue(reading, writing, torch.full((4, 4), 1e300, dtype=torch.float64))
 
 
 def test_declares_what_it_yields_and_runs_with(tiny_model: Callable[..., LoadedModel]) -> None:
