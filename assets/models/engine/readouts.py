@@ -44,8 +44,8 @@ class Plan:
 
     @classmethod
     def of(cls, readouts: Mapping[str, Readout], n_tokens: int, device: torch.device, rows: bool = False) -> Plan:
-        """The plan for an input of n_tokens positions."""
-        codes = [queries * n_tokens + keys for queries, keys in readouts.values()]
+        """The plan for an input of n_tokens positions. Pairs with a later key are left out: their attention is zero."""
+        codes = [(queries * n_tokens + keys)[keys <= queries] for queries, keys in readouts.values()]
         n_queries = [len(np.unique(queries)) for queries, _ in readouts.values()]
         pairs = np.unique(np.concatenate(codes))
         weights = np.zeros((len(pairs), len(codes)), dtype=np.float32)

@@ -89,9 +89,10 @@ def _traced(model: PreTrainedModel) -> Iterator[list[_Attended]]:
 
     def enter(module: nn.Module, given: tuple[Any, ...]) -> None:
         weight = getattr(module, "weight", None)
-        if isinstance(weight, torch.Tensor) and weight.dim() == 2 and given and given[0].is_floating_point():
-            for inside in open_calls:
-                inside.append((module, given[0]))
+        hidden = given[0] if given else None
+        if isinstance(weight, torch.Tensor) and weight.dim() == 2 and isinstance(hidden, torch.Tensor):
+            for inside in open_calls if hidden.is_floating_point() else ():
+                inside.append((module, hidden))
         open_calls.append([])
 
     def leave(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
@@ -121,6 +122,8 @@ def _site(layer: int, block: nn.Module, found: _Attended) -> Site:
     n_heads, width = found.matrix.shape[1], found.projected.shape[-1]
     if found.projected.shape != (1, N_TOKENS, width) or width % n_heads:
         raise UnknownStructureError(f"layer {layer} has no projection whose input falls into {n_heads} heads")
+    if not found.projected.requires_grad:
+        raise UnknownStructureError(f"no gradient tells which head writes what in layer {layer}")
     for head, slot in enumerate(found.projected.chunk(n_heads, dim=-1)):
         (gradient,) = torch.autograd.grad(slot.sum(), found.matrix, retain_graph=True, allow_unused=True)
         reached = None if gradient is None else (gradient.abs().amax((0, 2, 3)) > 0).nonzero().flatten().tolist()

@@ -188,3 +188,25 @@ def test_keys_selected_by_content_are_not_read(token_ids: torch.Tensor) -> None:
             torch.nn.init.normal_(parameter)
         with pytest.raises(NoAttentionError, match="selects the keys"):
             read_attention(LoadedModel("run@main", "natural", model, torch.arange(61)), token_ids, PREVIOUS)
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_later_keys_are_never_attended_to(
+    tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor, portable: bool
+) -> None:
+    loaded = tiny_model("llama")
+    for layer in loaded.model.model.layers:
+        layer.self_attn.q_proj.weight.data *= 100  # exp(logit) of a later key overflows
+    both = (np.array([3, 3]), np.array([2, 7]))
+
+    reading = read_attention(
+        loaded,
+        token_ids,
+        {"both": both, "before": (np.array([3]), np.array([2])), "after": (np.array([3]), np.array([7]))},
+        portable,
+    )
+
+    assert {name for _, name in reading.scores} == {"both", "before"}
+    for layer in (0, 1):
+        assert np.isfinite(reading.scores[layer, "both"].values).all()
+        np.testing.assert_array_equal(reading.scores[layer, "both"].values, reading.scores[layer, "before"].values)

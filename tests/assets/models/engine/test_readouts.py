@@ -45,3 +45,10 @@ def test_parts_make_the_whole(plan: Plan) -> None:
 
     assert [len(queries) for queries, _, _ in parts] == [2, 2, 1]
     assert torch.equal(torch.cat([keys for _, keys, _ in parts]), plan.keys)
+
+
+def test_later_keys_count_as_queries_and_add_nothing() -> None:
+    plan = Plan.of({"both": (np.array([1, 2]), np.array([0, 3]))}, n_tokens=4, device=torch.device("cpu"))
+
+    assert (plan.queries.tolist(), plan.keys.tolist()) == ([1], [0])
+    assert plan.weights.tolist() == [[0.5]]
