@@ -64,10 +64,11 @@ def blocks_of(model: PreTrainedModel) -> torch.nn.ModuleList:
         UnknownStructureError: there is no one list of as many modules as the configuration has layers.
     """
     n_layers = getattr(model.config.get_text_config(), "num_hidden_layers", None)
-    lists = [m for m in model.get_decoder().modules() if isinstance(m, torch.nn.ModuleList) and len(m) == n_layers]
-    if not lists:
-        raise UnknownStructureError("its blocks are not in one list")
-    return lists[0]
+    for root in (model.get_decoder(), model.base_model):  # some classes call their unembedding "decoder"
+        for module in root.modules():
+            if isinstance(module, torch.nn.ModuleList) and len(module) == n_layers:
+                return module
+    raise UnknownStructureError("its blocks are not in one list")
 
 
 def catch(loaded: LoadedModel, modules: Sequence[torch.nn.Module], n_sequences: int, n_tokens: int) -> list[Call]:

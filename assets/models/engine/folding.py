@@ -158,7 +158,7 @@ def fold_at_the_end(loaded: LoadedModel) -> Fold:
                 return seen[0][:, 0]
         raise UnknownStructureError("its unembedding is not a module that runs")
 
-    return fold_of(read, loaded.model.config.get_text_config().hidden_size, loaded.dtype)
+    return fold_of(read, unembedding.weight.shape[1], loaded.dtype)
 
 
 def _like(vectors: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
@@ -167,6 +167,8 @@ def _like(vectors: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
     Raises:
         UnknownStructureError: these hidden states are not (sequences, tokens, d_model).
     """
-    if hidden.ndim != 3 or hidden.shape[-1] != vectors.shape[-1]:
+    if hidden.ndim != 3 or hidden.shape[0] != len(vectors):
         raise UnknownStructureError("its residual stream is not one vector a token")
+    if hidden.shape[-1] != vectors.shape[-1]:
+        raise UnknownStructureError("what reads the residual stream is given vectors of another width")
     return vectors.to(hidden)[:, None].expand_as(hidden).contiguous()
