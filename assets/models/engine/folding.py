@@ -76,7 +76,7 @@ def fold_of(function: Callable[[torch.Tensor], torch.Tensor], d_model: int, dtyp
     if close(at_double, at_x, dtype):
         expected = expected / expected.square().mean().sqrt()
     if not close(at_x, gain * expected + bias, dtype):
-        raise UnknownStructureError("what stands between residual stream and heads is no plain normalisation")
+        raise UnknownStructureError("what stands beside the residual stream is no plain normalisation")
     return Fold(gain, centres)
 
 
