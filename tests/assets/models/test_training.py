@@ -18,9 +18,12 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from assets.models.engine.loaded import LoadedModel
 from assets.models.runs import training_runs
 from assets.models.sources import TrainingRun
 from assets.models.training import Recipe, configuration, rate, train
+from assets.probes.fuzzy_prefix_matching import PROBE as FUZZY
+from assets.probes.registry import Setting
 from assets.study import Study
 from tests.assets.models.conftest import RECIPE
 
@@ -260,11 +263,20 @@ def test_two_layers_learn_to_match_prefixes_and_to_recall(family: str, previous:
     assert end["recall"] > 0.95
 
 
+def probed(model: PreTrainedModel) -> float:
+    """What probe fuzzy_prefix_matching says of the head that matches equal tokens best."""
+    loaded = LoadedModel("synonyms@end", "calibration", model, torch.arange(model.config.vocab_size))
+    found = FUZZY.measure(loaded, Setting("calibration")).measurements
+    best = max((m for m in found if m.stratum == "part=exact"), key=lambda m: m.value)
+    (ratio,) = [m.value for m in found if (m.stratum, m.layer, m.head) == ("", best.layer, best.head)]
+    return ratio
+
+
 @pytest.mark.slow
 def test_two_layers_learn_which_tokens_mean_the_same() -> None:
     run = first_run("calibration-synonyms")
     start, end = {
-        step: {**scores(model), "neighbours": neighbours(model)}
+        step: {**scores(model), "neighbours": neighbours(model), "probed": probed(model) if step else 0.0}
         for step, model in train(run.spec, run.seed or 0, [0, run.spec.steps])
     }.values()
 
@@ -272,6 +284,7 @@ def test_two_layers_learn_which_tokens_mean_the_same() -> None:
     assert start["neighbours"] < 0.05
     assert end["fuzzy"] > 0.8
     assert end["neighbours"] == 1
+    assert end["probed"] > 0.9
 
 
 @pytest.mark.slow
