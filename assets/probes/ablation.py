@@ -242,7 +242,7 @@ class Ablations:
         self._heads = [(layer, head) for layer, site in sites.items() for head in range(site.n_heads)]
         self._checkpoint_id = model.checkpoint_id
         self._zero, self._mean = nothing(model, sites), mean_outputs(model, sites, reference)
-        self._replay = Replay(model, sites, self._tokens[:1], self._at)
+        self._replay = Replay(model, sites)
         self.shares = self._replay.shares
 
     def measurements(self, kinds: Sequence[Kind], sets: Sequence[Set], sweep: int) -> Iterator[Measurement]:

@@ -104,7 +104,7 @@ class PatchingProbe(Probe):
         attributions = _attributions(model, sites, clean, corrupt, at)
         heads = ranked({head: abs(float(values.mean())) for head, values in attributions.items()})
         patched = sorted(heads[: int(parameters["screen"]) or None])
-        replay = Replay(model, sites, corrupt[:1], at)
+        replay = Replay(model, sites)
         runs = [_outcomes(replay, *pair, at, patched) for pair in zip(clean.split(1), corrupt.split(1), strict=True)]
         outcomes = np.stack(runs)
         refuse_nan(outcomes, "log-probabilities", model.checkpoint_id)

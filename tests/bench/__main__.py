@@ -1,6 +1,7 @@
 """What measuring costs: `python -m tests.bench`. Not here: whether it is right (tests/assets)."""
 
-from tests.bench.attention import main
+from tests.bench import attention, sweep
 
 if __name__ == "__main__":
-    main()
+    attention.main()
+    sweep.main()

@@ -26,6 +26,7 @@ from assets.models.engine.heads import HeadSet, Replacement, edited, keeping_in,
 from assets.models.engine.loaded import LoadedModel
 from assets.models.engine.sites import Sites
 
+TRIED_TOKENS = 16
 TOLERANCE = 1e-4
 """Of log-probabilities, nats, between a pass that shares layers and a whole one; float32 rounds to some 1e-5."""
 
@@ -72,12 +73,12 @@ class Replay:
         shares: whether passes share the layers below the replaced heads; False: each set takes a whole pass.
     """
 
-    def __init__(self, loaded: LoadedModel, sites: Sites, token_ids: torch.Tensor, at: torch.Tensor) -> None:
-        """Tries on a sequence, int64 (1, tokens), whether layers can be shared."""
+    def __init__(self, loaded: LoadedModel, sites: Sites) -> None:
+        """Tries on a short input whether layers can be shared."""
         self._loaded, self._sites = loaded, sites
         self._layers = list(blocks_of(loaded.model))
         self.shares = True
-        self.shares = self._agrees(token_ids, at)
+        self.shares = self._agrees()
 
     def keep(self, token_ids: torch.Tensor, at: torch.Tensor) -> Kept:
         """The pass of a sequence, int64 (1, tokens), without a replacement."""
@@ -122,16 +123,16 @@ class Replay:
         with returning(dict(zip(below, kept.outputs, strict=False))):
             yield
 
-    def _agrees(self, token_ids: torch.Tensor, at: torch.Tensor) -> bool:
-        """Whether sharing changes nothing without a replacement, and with one of two heads of some layers zeroed."""
+    def _agrees(self) -> bool:
+        """Whether sharing changes nothing when one of two heads of a low, a middle and a high layer is zeroed."""
+        token_ids = self._loaded.ordinary_token_ids[:TRIED_TOKENS].unsqueeze(0)
+        kept = self.keep(token_ids, torch.arange(token_ids.shape[1] - 1))
+        if len(kept.outputs) != len(self._layers):
+            return False
         layers = list(self._sites)
         tried = sorted({layers[0], layers[len(layers) // 2], layers[-1]})
         heads = [(layer, head) for layer in tried for head in (0, self._sites[layer].n_heads - 1)]
-        sets = [frozenset[tuple[int, int]](), *(frozenset({head}) for head in heads)]
-        zeros = nothing(self._loaded, self._sites)
-        kept = self.keep(token_ids, at)
-        if len(kept.outputs) != len(self._layers):
-            return False
+        sets, zeros = [frozenset({head}) for head in heads], nothing(self._loaded, self._sites)
         try:
             shared = self.replaced(kept, sets, zeros)
         except (RuntimeError, ValueError, TypeError, IndexError):

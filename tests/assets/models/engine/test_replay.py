@@ -69,7 +69,7 @@ def test_a_replay_is_a_loop_of_forward_passes(
     sites = find_sites(loaded)
     sets, replacement = sets_of(sites), some_replacement(sites, 12)
 
-    replay = Replay(loaded, sites, token_ids, AT)
+    replay = Replay(loaded, sites)
     kept = replay.keep(token_ids, AT)
     replaced = replay.replaced(kept, sets, replacement)
 
@@ -83,7 +83,7 @@ def test_a_replay_is_a_loop_of_forward_passes(
 def test_layers_below_do_not_run_again(tiny_model: Callable[..., LoadedModel], token_ids: torch.Tensor) -> None:
     loaded = tiny_model("llama")
     sites = find_sites(loaded)
-    replay = Replay(loaded, sites, token_ids, AT)
+    replay = Replay(loaded, sites)
     kept = replay.keep(token_ids, AT)
     sizes: dict[str, list[int]] = {}
     for name in ("layers.0.mlp", "layers.1.self_attn.v_proj", "layers.1.self_attn.o_proj", "layers.1.mlp"):
@@ -107,7 +107,7 @@ def test_state_beside_the_outputs_of_layers_is_noticed(
     sites = find_sites(loaded)
     state.clear()
 
-    replay = Replay(loaded, sites, token_ids, AT)
+    replay = Replay(loaded, sites)
 
     assert not replay.shares
     replacement = some_replacement(sites, 12)
@@ -122,7 +122,7 @@ def test_what_was_put_in_place_of_layers_is_gone(
     loaded = tiny_model("llama")
     before = log_probabilities(loaded, token_ids, AT)
     sites = find_sites(loaded)
-    replay = Replay(loaded, sites, token_ids, AT)
+    replay = Replay(loaded, sites)
     kept = replay.keep(token_ids, AT)
 
     with pytest.raises(KeyError):
