@@ -48,7 +48,6 @@ class Features(PairMeasure):
 
 def _pairs(arrays: Arrays) -> Iterator[PairMeasurement]:
     decoders = {checkpoint_id: directions(kept["decoder"]) for checkpoint_id, kept in arrays.by_checkpoint.items()}
-    layer = arrays.parameters.get("layer")
     rotations: dict[int, Floats] = {}
     for a, b in combinations(decoders, 2):
         width = decoders[a].shape[1]
@@ -60,7 +59,7 @@ def _pairs(arrays: Arrays) -> Iterator[PairMeasurement]:
             a,
             b,
             matched(decoders[a], decoders[b]),
-            layer=int(layer) if layer is not None else None,
+            layer=int(arrays.by_checkpoint[a]["layer"]),
             chance=matched(decoders[a] @ rotations[width], decoders[b]),
             n=min(len(decoders[a]), len(decoders[b])),
         )

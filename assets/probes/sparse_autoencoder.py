@@ -22,6 +22,7 @@ from assets.study import Strict
 from catalog.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from assets.models.engine.autoencoder import Autoencoder
@@ -105,7 +106,7 @@ class Options(Strict):
 class SparseAutoencoderProbe(Probe):
     """See assets/probes/registry.py, Probe.
 
-    Its array, where it trains: `decoder`, float32 (features, d_model), directions of length one.
+    Its arrays, where it trains: `decoder`, float32 (features, d_model), directions of length one; `layer`, int64 ().
     """
 
     name = "sparse_autoencoder"
@@ -144,7 +145,8 @@ class SparseAutoencoderProbe(Probe):
         refuse_nan(stream, f"residual streams after layer {layer}", model.checkpoint_id)
         vectors, held_out = torch.from_numpy(stream[:, 1:]), _held_out(len(passages))
         if autoencoder is None:
-            autoencoder = _trained(vectors[~held_out].flatten(0, 1), options, setting.sample_seed, model.checkpoint_id)
+            seed = start_seed(model.checkpoint_id, setting.sample_seed)
+            autoencoder = _trained(vectors[~held_out].flatten(0, 1), options, seed, model.checkpoint_id)
         elif autoencoder.decoder.shape[1] != vectors.shape[-1]:
             why = f"It is {autoencoder.decoder.shape[1]} wide and the residual stream {vectors.shape[-1]}"
             raise _unfit(why, str(folder), "Name one that was trained on this model.")
@@ -160,7 +162,19 @@ class SparseAutoencoderProbe(Probe):
             *_loss_recovered(model, autoencoder, layer, passages[held_out]),
         ]
         measurements = [Measurement(metric_id, variant, value, layer=layer, n=n) for metric_id, value, n in figures]
-        return Result(measurements, arrays={} if folder else {"decoder": autoencoder.decoder.numpy()})
+        return Result(measurements, arrays={} if folder else _arrays(autoencoder, layer))
+
+
+def start_seed(checkpoint_id: str, sample_seed: int) -> int:
+    """Where an autoencoder's training starts: elsewhere for each checkpoint, since features that training hardly moves
+    would be found again in every dictionary that started from the same directions."""
+    return int.from_bytes(hashlib.sha256(f"{checkpoint_id} {sample_seed}".encode()).digest()[:4], "big")
+
+
+def _arrays(autoencoder: Autoencoder, layer: int) -> dict[str, np.ndarray]:
+    import numpy as np
+
+    return {"decoder": autoencoder.decoder.numpy(), "layer": np.array(layer)}
 
 
 def _layer(asked: int | None, stated: int | None, n_layers: int, checkpoint_id: str) -> int:

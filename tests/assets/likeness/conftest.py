@@ -98,7 +98,10 @@ class HandMade:
         kept: dict[str, dict[str, np.ndarray]] = {
             "copying": spectra,
             "representation": {"residual": residual, "token_ids": np.arange(20, dtype=np.int32)},
-            "sparse_autoencoder": {"decoder": self.rng.normal(size=(8, 4)).astype(np.float32)},
+            "sparse_autoencoder": {
+                "decoder": self.rng.normal(size=(8, 4)).astype(np.float32),
+                "layer": np.array(1),
+            },
         }
         for probe, arrays in kept.items():
             found = {name: changes.get(name, array) for name, array in arrays.items()}

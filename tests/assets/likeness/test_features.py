@@ -12,7 +12,7 @@ from assets.likeness.registry import Arrays, Compared, PairMeasurement
 
 
 def compare(a: np.ndarray, b: np.ndarray) -> PairMeasurement:
-    arrays = Arrays({"layer": 3, "k": 8}, {"a": {"decoder": a}, "b": {"decoder": b}})
+    arrays = Arrays({"k": 8}, {name: {"decoder": each, "layer": np.array(3)} for name, each in (("a", a), ("b", b))})
     (found,) = MEASURE.compare(Compared("m", arrays=[arrays]))
     return found
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from assets.models.engine.loaded import LoadedModel
 from assets.probes.registry import NotApplicable, Setting
-from assets.probes.sparse_autoencoder import LENGTH, PROBE, Options
+from assets.probes.sparse_autoencoder import LENGTH, PROBE, Options, start_seed
 from assets.probes.texts import windows
 from catalog.errors import UserError
 
@@ -228,3 +228,9 @@ def test_identity(tmp_path: Path) -> None:
 def test_options_are_checked(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Options(**options)
+
+
+def test_dictionaries_of_different_runs_start_from_different_directions() -> None:
+    assert start_seed("m-seed0@step9", 0) != start_seed("m-seed1@step9", 0)
+    assert start_seed("m-seed0@step9", 0) != start_seed("m-seed0@step9", 1)
+    assert start_seed("m-seed0@step9", 0) == start_seed("m-seed0@step9", 0)
