@@ -8,7 +8,7 @@ when heads are taken out (ablation.py), how outputs are replaced (assets/models/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from pydantic import Field
 from assets.probes.causal import Head, ranked, sites_of
 from assets.probes.inputs import Shape, sample, size_for
 from assets.probes.registry import Measurement, Metric, Parameters, Probe, Result, Setting
-from assets.probes.samples import over_sequences, refuse_nan
+from assets.probes.samples import Summary, over_sequences, ratios_over_sequences, refuse_nan
 from assets.study import Strict
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ METRICS = (
         unit="share",
         definition=f"(patched - corrupt) / (clean - corrupt) when the head's output before the output projection is "
         "replaced, in the corrupt run, by that in the clean run (direction: clean into corrupt), at all positions; the "
-        f"denominator is the mean over sequences. {OUTCOME} Not given where clean - corrupt < {LEAST}. Of models with "
+        f"ratio of means over sequences. {OUTCOME} Not given where clean - corrupt < {LEAST}. Of models with "
         "many heads only those of the largest attribution are patched.",
         citation="Meng et al. 2022, Locating and Editing Factual Associations in GPT, arXiv:2202.05262; Heimersheim "
         "and Nanda 2024, How to Use and Interpret Activation Patching, arXiv:2404.15255",
@@ -111,10 +111,12 @@ class PatchingProbe(Probe):
         gain = outcomes[:, 0] - outcomes[:, 1]
         variant: Parameters = {"direction": "clean_into_corrupt", "n": shape.n, "bos": model.adds_bos}
 
-        measurements = list(_measurements("attribution", variant, attributions))
+        summaries = over_sequences(np.stack(list(attributions.values()), axis=1))
+        measurements = list(_measurements("attribution", variant, attributions, summaries))
         if gain.mean() >= LEAST:
-            shares = (outcomes[:, 2:] - outcomes[:, 1:2]) / gain.mean()
-            measurements += _measurements("activation_patching", variant, dict(zip(patched, shares.T, strict=True)))
+            numerators = outcomes[:, 2:] - outcomes[:, 1:2]
+            shares = ratios_over_sequences(numerators, np.repeat(gain[:, None], len(patched), axis=1))
+            measurements += _measurements("activation_patching", variant, patched, shares)
         notes = {"clean_minus_corrupt": float(gain.mean()), "patched": patched, "shares_layers": replay.shares}
         return Result(measurements, notes=notes)
 
@@ -154,10 +156,12 @@ def _outcomes(
     return np.array([row.double().mean().item() for row in rows])
 
 
-def _measurements(metric_id: str, variant: Parameters, values: Mapping[Head, np.ndarray]) -> Iterator[Measurement]:
-    summaries = over_sequences(np.stack(list(values.values()), axis=1))
-    for (layer, head), summary in zip(values, summaries, strict=True):
-        yield Measurement(metric_id, variant, layer=layer, head=head, chance=0.0, **summary)
+def _measurements(
+    metric_id: str, variant: Parameters, heads: Iterable[Head], summaries: Iterable[Summary | None]
+) -> Iterator[Measurement]:
+    for (layer, head), summary in zip(heads, summaries, strict=True):
+        if summary is not None:
+            yield Measurement(metric_id, variant, layer=layer, head=head, chance=0.0, **summary)
 
 
 PROBE = PatchingProbe()

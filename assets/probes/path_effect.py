@@ -19,7 +19,7 @@ from assets.probes.attention import repeated_readouts
 from assets.probes.causal import Head, halves, head_scores, ranked, sites_of
 from assets.probes.inputs import Shape, sample, size_for
 from assets.probes.registry import Measurement, Metric, NotApplicable, Parameters, Probe, Result, Setting
-from assets.probes.samples import over_sequences, refuse_nan
+from assets.probes.samples import ratios_over_sequences, refuse_nan
 from assets.study import Strict
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ METRICS = (
         definition="(clean - cut) / (clean - chance) of an induction head's prefix_matching, when a previous-token "
         "head's output (sender) is removed, down to zero or to its mean at the position over the even-numbered "
         "sequences, from the residual stream that enters the induction head's layer as its **key** input alone, "
-        "normalisation recomputed, all else clean; the denominator is the mean over sequences. With grouped keys the "
+        "normalisation recomputed, all else clean; the ratio of means over sequences. With grouped keys the "
         "group's key is cut and one query head read. Senders: heads with the highest previous_token; receivers: with "
         "the highest prefix_matching minus placebo, in later layers; chosen on the even-numbered sequences, measured "
         f"on the odd-numbered ones. Not given where clean - chance < {LEAST}. Stratum sender=random: the mean effect "
@@ -182,7 +182,7 @@ def _cuts(
             with opened(model, sites, batch, readout) as path:
                 path.check(senders[0][0], layers[-1])
                 for layer in layers:
-                    chance[layer] = path.chance(layer) or 0.0
+                    chance[layer] = path.chance(layer)
                     keep(layer, path.scores(layer))
                 for (layer, head), kind in itertools.product(senders, kinds):
                     removed = path.contribution(layer, head, replacements[kind][layer][:, :, head])
@@ -205,15 +205,15 @@ def _gap(cuts: Cuts, receiver: Head) -> float:
 def _effects(cuts: Cuts, edge: Edge, kind: Kind, parameters: Parameters) -> Iterator[Measurement]:
     """Of the sender, and of the others in its place."""
     layer, head = edge.receiver
-
-    def effect(sender: Head) -> np.ndarray:
-        return (cuts.clean[layer] - cuts.cut[sender, kind, layer])[:, head] / _gap(cuts, edge.receiver)
-
-    found = {"": effect(edge.sender)}
-    if edge.others:
-        found["sender=random"] = np.mean([effect(other) for other in edge.others], axis=0)
-    for stratum, values in found.items():
-        (summary,) = over_sequences(values[:, None])
+    clean, chance = cuts.clean[layer][:, head], cuts.chance[layer]
+    lost = {"": [edge.sender], "sender=random": edge.others}
+    for stratum, senders in lost.items():
+        if not senders:
+            continue
+        cut = np.mean([cuts.cut[sender, kind, layer][:, head] for sender in senders], axis=0)
+        (summary,) = ratios_over_sequences((clean - cut)[:, None], (clean - chance)[:, None])
+        if summary is None:
+            continue
         yield Measurement(
             "path_effect",
             {**parameters, "kind": kind},

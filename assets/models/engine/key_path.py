@@ -20,7 +20,15 @@ from torch import nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
-from assets.models.engine.attend import LayerReading, Recorder, UnreadableError, attend, recording, switched
+from assets.models.engine.attend import (
+    LayerReading,
+    NoAttentionError,
+    Recorder,
+    UnreadableError,
+    attend,
+    recording,
+    switched,
+)
 from assets.models.engine.calls import Call, UnknownStructureError, blocks_of, body, first, hooked
 from assets.models.engine.heads import edited
 from assets.models.engine.loaded import LoadedModel
@@ -83,9 +91,9 @@ class KeyPath:
         hidden = call.hidden if removed is None else call.hidden - removed
         return self._recorded(lambda: call.on(hidden))[1][layer].scores[:, :, 0]
 
-    def chance(self, layer: int) -> float | None:
-        """The readout of uniform attention over the keys that the layer lets each query see; None: it lets see none."""
-        return self._readings[layer].chance[0]
+    def chance(self, layer: int) -> float:
+        """The readout of uniform attention over the keys that the layer lets each query see."""
+        return self._readings[layer].chance[0] or 0.0
 
     def contribution(self, layer: int, head: int, replacement: torch.Tensor) -> torch.Tensor:
         """What a head adds to the residual stream beyond what its replacement would: (sequences, tokens, d_model).
@@ -145,7 +153,7 @@ def opened(loaded: LoadedModel, sites: Sites, token_ids: torch.Tensor, readout: 
             if not reached:
                 raise UnknownStructureError("its queries and keys can't be told apart")
             yield KeyPath(loaded, sites, token_ids, readout)
-    except UnreadableError as error:
+    except (UnreadableError, NoAttentionError) as error:
         raise UnknownStructureError(f"its queries and keys can't be told apart: {error}") from None
     finally:
         _queries.reset(queries)
