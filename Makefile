@@ -16,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
 
-.PHONY: demo test ui report bench lint lock clean help
+.PHONY: demo test ui report bench architectures lint lock clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -47,6 +47,10 @@ report: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	@$(BIN)/python -m tests.bench
+
+# Writes assets/models/ARCHITECTURES.md: which decoder classes of transformers are measured, and how.
+architectures: $(VENV)/.installed
+	@$(BIN)/python -m tests.architectures
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
