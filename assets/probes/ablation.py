@@ -115,7 +115,7 @@ class Chosen(NamedTuple):
 
 
 KINDS: tuple[Kind, ...] = ("zero", "mean", "resample")
-SMALL = Chosen(KINDS, ("repeat_loss", "icl_score"), ("top1", "top2"), n_sequences=64, controls=50, sweep=8)
+SMALL = Chosen(KINDS, ("repeat_loss", "icl_score"), ("top1", "top2"), n_sequences=48, controls=50, sweep=8)
 NATURAL = Chosen(KINDS, ("repeat_loss",), ("top1", "top2%", "top5%"), n_sequences=16, controls=3, sweep=0)
 
 
