@@ -182,12 +182,18 @@ def example_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     registry.probes.cache_clear()
 
 
+def test_the_example_probe_is_one_of_thirty_lines() -> None:
+    (source,) = blocks(CONTRIBUTING, "python")
+
+    assert sum(bool(line.strip()) for line in source.splitlines()) <= 30
+
+
 def test_the_example_probe_is_found_and_measures_a_known_answer(example_probe: Path, silent_model: LoadedModel) -> None:
     import torch
 
     probe = registry.probe_named("residual_norm")
 
-    result = probe.measure(silent_model, probe.parameters("natural"), sample_seed=0)
+    result = probe.measure(silent_model, registry.Setting("natural"))
 
     assert [m.layer for m in result.measurements] == [0, 1]
     assert {m.metric_id for m in result.measurements} == {m.metric_id for m in probe.metrics}
@@ -216,7 +222,8 @@ def silent_model() -> LoadedModel:
 
 @pytest.fixture
 def example_study(tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """README's study, and the folders of checkpoints that it names, in the working directory."""
+    """README's study, and the folders of checkpoints and the text that it names, in the working directory."""
+    (tmp_path / "my-text.txt").write_text("Whatever we write.\n", encoding="utf-8")
     for seed, run_id in zip((1, 2), tiny.run_ids, strict=True):
         shutil.copytree(tiny.home.weights / "calibration" / run_id, tmp_path / "checkpoints" / f"seed{seed}")
     monkeypatch.chdir(tmp_path)
