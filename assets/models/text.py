@@ -102,4 +102,44 @@ class Independent(Text):
         return generator.integers(0, vocabulary, (n, length))
 
 
-AnyText = Annotated[Repeats | Synonyms | Independent, Field(discriminator="kind")]
+class Echoes(Text):
+    """Text that rewards looking one token back and no further.
+
+    Each token is the one two places before it with probability `echo`, else uniform over the vocabulary: what follows
+    token t is best told by token t - 1.
+    """
+
+    kind: Literal["echoes"]
+    echo: Share = 0.7
+
+    def draw(self, n: int, length: int, vocabulary: int, generator: np.random.Generator) -> NDArray[np.int64]:
+        tokens = generator.integers(0, vocabulary, (n, length))
+        echoes = generator.random((n, length)) < self.echo
+        for t in range(2, length):
+            tokens[:, t] = np.where(echoes[:, t], tokens[:, t - 2], tokens[:, t])
+        return tokens
+
+
+Plain = Annotated[Repeats | Synonyms | Independent | Echoes, Field(discriminator="kind")]
+
+
+class Mixture(Text):
+    """Sequences of one text, and a share of them of another."""
+
+    kind: Literal["mixture"]
+    mostly: Plain
+    also: Plain
+    share: Share
+    """Of the sequences that are drawn from `also`, each by itself."""
+
+    def refuse(self, vocabulary: int) -> None:
+        self.mostly.refuse(vocabulary)
+        self.also.refuse(vocabulary)
+
+    def draw(self, n: int, length: int, vocabulary: int, generator: np.random.Generator) -> NDArray[np.int64]:
+        mostly, also = (text.draw(n, length, vocabulary, generator) for text in (self.mostly, self.also))
+        chosen = generator.random(n) < self.share
+        return np.where(chosen[:, None], also, mostly)
+
+
+AnyText = Annotated[Repeats | Synonyms | Independent | Echoes | Mixture, Field(discriminator="kind")]

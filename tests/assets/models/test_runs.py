@@ -102,6 +102,7 @@ CALIBRATED = {
     "calibration-gemma2": (3, "calibration"),
     "calibration-qwen3": (3, "calibration"),
     "calibration-gpt2": (6, "calibration"),
+    "calibration-previous-first": (6, "calibration"),
     "calibration-synonyms": (6, "calibration"),
     "control-one-layer": (6, "control"),
     "control-no-repeats": (3, "control"),

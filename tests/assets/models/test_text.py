@@ -72,6 +72,25 @@ def test_synonyms_walk_a_cycle_of_pairs_and_show_either_member_anew() -> None:
     assert same / again == pytest.approx(0.5, abs=2 / np.sqrt(again))
 
 
+def test_echoes_tell_the_next_token_by_the_one_before_the_last() -> None:
+    text = drawn({"kind": "echoes", "echo": 0.7}, 4000)
+
+    repeated = {distance: (text[:, distance:] == text[:, :-distance]).mean() for distance in (1, 2, 4)}
+    assert repeated[1] == pytest.approx(1 / 64, abs=0.001)
+    assert repeated[2] == pytest.approx(0.7 + 0.3 / 64, abs=0.005)
+    assert repeated[4] == pytest.approx(0.7**2 + (1 - 0.7**2) / 64, abs=0.005)
+
+
+def test_a_mixture_takes_whole_sequences_of_either_text() -> None:
+    walk, echoes = {"kind": "repeats", "jump": 0}, {"kind": "echoes", "echo": 1}
+    text = drawn({"kind": "mixture", "mostly": walk, "also": echoes, "share": 0.3}, 4000)
+
+    n_tokens = np.array([len(set(sequence)) for sequence in text.tolist()])
+    echoing = (text[:, 2:] == text[:, :-2]).all(axis=1)
+    assert set(n_tokens[~echoing]) == set(range(8, 33))
+    assert echoing.mean() == pytest.approx(0.3, abs=4 * np.sqrt(0.3 * 0.7 / 4000))
+
+
 @pytest.mark.parametrize(
     ("text", "vocabulary", "message"),
     [
@@ -82,6 +101,8 @@ def test_synonyms_walk_a_cycle_of_pairs_and_show_either_member_anew() -> None:
         ({"kind": "synonyms"}, 63, "pairs of tokens"),
         ({"kind": "synonyms", "longest": 33}, 64, "vocabulary / 2"),
         ({"kind": "prose"}, 64, "repeats"),
+        ({"kind": "mixture", "mostly": {"kind": "iid"}, "also": {"kind": "repeats"}, "share": 0.5}, 31, "longest"),
+        ({"kind": "mixture", "mostly": {"kind": "mixture"}, "also": {"kind": "iid"}, "share": 0.5}, 64, "iid"),
     ],
 )
 def test_a_text_that_can_not_be_drawn_is_refused(text: dict[str, Any], vocabulary: int, message: str) -> None:

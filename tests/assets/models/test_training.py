@@ -232,7 +232,7 @@ def neighbours(model: PreTrainedModel) -> float:
 
 
 def first_run(family: str) -> TrainingRun:
-    return training_runs(Study(name="test", families=[family], probes=["attention"]))[0]
+    return training_runs(Study(name="test", families=[family], probes=[]))[0]
 
 
 def trained(family: str) -> dict[int, dict[str, float]]:
@@ -285,6 +285,18 @@ def test_two_layers_learn_which_tokens_mean_the_same() -> None:
     assert end["fuzzy"] > 0.8
     assert end["neighbours"] == 1
     assert end["probed"] > 0.9
+
+
+@pytest.mark.slow
+def test_three_layers_look_one_token_back_before_they_match_prefixes() -> None:
+    run = first_run("calibration-previous-first")
+    early, end = (scores(model) for _, model in train(run.spec, run.seed or 0, [120, run.spec.steps]))
+
+    assert early["previous"] > 0.7
+    assert early["induction"] < 0.05
+    assert end["previous"] > 0.9
+    assert end["induction"] > 0.8
+    assert end["recall"] > 0.95
 
 
 @pytest.mark.slow
