@@ -8,6 +8,9 @@ training.TRAINING_VERSION then. Not here: models and optimisers (training.py).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
@@ -17,8 +20,10 @@ from assets.study import Strict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from transformers import PreTrainedTokenizerFast
 
 Share = Annotated[float, Field(ge=0, le=1)]
+CORPORA = Path(__file__).parents[1] / "probes" / "corpora"
 
 
 class Text(Strict, ABC):
@@ -29,7 +34,11 @@ class Text(Strict, ABC):
 
     @abstractmethod
     def draw(self, n: int, length: int, vocabulary: int, generator: np.random.Generator) -> NDArray[np.int64]:
-        """n sequences of ids below `vocabulary`, (n, length)."""
+        """n sequences of ids below `vocabulary`, (n, length), in the order of training."""
+
+    def tokenizer(self, vocabulary: int) -> PreTrainedTokenizerFast | None:
+        """What turns text into these ids; None where ids stand for nothing."""
+        return None
 
 
 class Cycles(Text):
@@ -120,7 +129,52 @@ class Echoes(Text):
         return tokens
 
 
-Plain = Annotated[Repeats | Synonyms | Independent | Echoes, Field(discriminator="kind")]
+class Prose(Text):
+    """Pieces of a corpus that comes with the project, in byte pairs that are learned from it."""
+
+    kind: Literal["prose"]
+    corpus: str
+    """A file of probes/corpora, without `.txt`."""
+    sha256: str
+    """Of its bytes: other text gives other weights."""
+
+    def refuse(self, vocabulary: int) -> None:
+        path = CORPORA / f"{self.corpus}.txt"
+        if not path.is_file() or sha256(path.read_bytes()).hexdigest() != self.sha256:
+            raise ValueError(f"text names a corpus, {self.corpus}, that is not there or holds other text")
+        if vocabulary < 256:
+            raise ValueError("text in byte pairs needs a vocabulary of 256 or more")
+
+    def draw(self, n: int, length: int, vocabulary: int, generator: np.random.Generator) -> NDArray[np.int64]:
+        ids = np.array(self.tokenizer(vocabulary).encode(_read(self.corpus)))
+        starts = generator.integers(0, len(ids) - length, n)
+        return ids[starts[:, None] + np.arange(length)]
+
+    def tokenizer(self, vocabulary: int) -> PreTrainedTokenizerFast:
+        return _byte_pairs(self.corpus, vocabulary)
+
+
+@cache
+def _read(corpus: str) -> str:
+    return (CORPORA / f"{corpus}.txt").read_text(encoding="utf-8")
+
+
+@cache
+def _byte_pairs(corpus: str, vocabulary: int) -> PreTrainedTokenizerFast:
+    """A byte-level tokenizer without special tokens (Sennrich et al. 2016, arXiv 1508.07909; on bytes, GPT-2)."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=vocabulary, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator([_read(corpus)], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+
+
+Plain = Annotated[Repeats | Synonyms | Independent | Echoes | Prose, Field(discriminator="kind")]
 
 
 class Mixture(Text):
@@ -131,6 +185,8 @@ class Mixture(Text):
     also: Plain
     share: Share
     """Of the sequences that are drawn from `also`, each by itself."""
+    after: Share = 0.0
+    """Part of the training that goes by before the first of them."""
 
     def refuse(self, vocabulary: int) -> None:
         self.mostly.refuse(vocabulary)
@@ -138,8 +194,11 @@ class Mixture(Text):
 
     def draw(self, n: int, length: int, vocabulary: int, generator: np.random.Generator) -> NDArray[np.int64]:
         mostly, also = (text.draw(n, length, vocabulary, generator) for text in (self.mostly, self.also))
-        chosen = generator.random(n) < self.share
+        chosen = (generator.random(n) < self.share) & (np.arange(n) >= self.after * n)
         return np.where(chosen[:, None], also, mostly)
 
+    def tokenizer(self, vocabulary: int) -> PreTrainedTokenizerFast | None:
+        return self.mostly.tokenizer(vocabulary) or self.also.tokenizer(vocabulary)
 
-AnyText = Annotated[Repeats | Synonyms | Independent | Echoes | Mixture, Field(discriminator="kind")]
+
+AnyText = Annotated[Repeats | Synonyms | Independent | Echoes | Prose | Mixture, Field(discriminator="kind")]

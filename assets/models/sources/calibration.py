@@ -106,6 +106,8 @@ def _keep(run: TrainingRun, checkpoint: Planned, model: PreTrainedModel, base: P
     size = sum(parameter.nbytes for parameter in model.parameters())
     with folder_aside(final, needed=2 * size * n_left) as aside:
         model.save_pretrained(aside)
+        if tokenizer := run.spec.text.tokenizer(run.spec.vocabulary):
+            tokenizer.save_pretrained(aside)
         (aside / NOTE).write_text(json.dumps(note, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         if final.exists():
             shutil.rmtree(final)  # of an earlier recipe

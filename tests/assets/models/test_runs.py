@@ -101,6 +101,7 @@ CALIBRATED = {
     "calibration-llama": (6, "calibration"),
     "calibration-gemma2": (3, "calibration"),
     "calibration-qwen3": (3, "calibration"),
+    "calibration-bytepairs": (3, "calibration"),
     "calibration-gpt2": (6, "calibration"),
     "calibration-previous-first": (6, "calibration"),
     "calibration-synonyms": (6, "calibration"),

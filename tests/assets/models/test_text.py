@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from assets.models.text import CORPORA, Prose
 from tests.assets.models.test_training import recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+ALICE = hashlib.sha256((CORPORA / "alice.txt").read_bytes()).hexdigest()
 
 
 def drawn(text: dict[str, Any], n: int, **changes: int) -> NDArray[np.int64]:
@@ -91,6 +96,29 @@ def test_a_mixture_takes_whole_sequences_of_either_text() -> None:
     assert echoing.mean() == pytest.approx(0.3, abs=4 * np.sqrt(0.3 * 0.7 / 4000))
 
 
+def test_a_mixture_can_begin_with_one_text_alone() -> None:
+    echoes = {"kind": "echoes", "echo": 1}
+    text = drawn({"kind": "mixture", "mostly": {"kind": "iid"}, "also": echoes, "share": 1, "after": 0.4}, 1000)
+
+    echoing = (text[:, 2:] == text[:, :-2]).all(axis=1)
+    assert not echoing[:400].any()
+    assert echoing[400:].all()
+
+
+def test_prose_is_pieces_of_the_corpus_in_byte_pairs() -> None:
+    corpus = (CORPORA / "alice.txt").read_text(encoding="utf-8")
+    text = Prose(kind="prose", corpus="alice", sha256=ALICE)
+    tokenizer = text.tokenizer(512)
+
+    pieces = tokenizer.batch_decode(text.draw(50, 64, 512, np.random.default_rng(0)))
+
+    # a piece may begin or end inside a character, which is at most four bytes
+    assert all(piece.strip("\ufffd") in corpus for piece in pieces)
+    assert len(set(pieces)) == 50
+    assert (len(tokenizer), tokenizer.all_special_ids) == (512, [])
+    assert tokenizer("a").input_ids == tokenizer.convert_tokens_to_ids(["a"])
+
+
 @pytest.mark.parametrize(
     ("text", "vocabulary", "message"),
     [
@@ -100,7 +128,10 @@ def test_a_mixture_takes_whole_sequences_of_either_text() -> None:
         ({"kind": "repeats", "jump": 1.1}, 64, "less than or equal to 1"),
         ({"kind": "synonyms"}, 63, "pairs of tokens"),
         ({"kind": "synonyms", "longest": 33}, 64, "vocabulary / 2"),
-        ({"kind": "prose"}, 64, "repeats"),
+        ({"kind": "rhymes"}, 64, "repeats"),
+        ({"kind": "prose", "corpus": "alice", "sha256": "0"}, 512, "other text"),
+        ({"kind": "prose", "corpus": "none", "sha256": ALICE}, 512, "not there"),
+        ({"kind": "prose", "corpus": "alice", "sha256": ALICE}, 255, "256 or more"),
         ({"kind": "mixture", "mostly": {"kind": "iid"}, "also": {"kind": "repeats"}, "share": 0.5}, 31, "longest"),
         ({"kind": "mixture", "mostly": {"kind": "mixture"}, "also": {"kind": "iid"}, "share": 0.5}, 64, "iid"),
     ],

@@ -11,11 +11,20 @@ from typing import Any
 import pytest
 
 import assets.models.training
+from assets.models.loading import load, load_tokenizer
 from assets.models.sources import Pinned, TrainingRun
 from assets.models.sources.calibration import SOURCE
 from catalog.errors import UserError
 from catalog.home import Home
 from tests.assets.models.conftest import RECIPE, MakeRuns
+from tests.assets.models.test_text import ALICE
+
+PROSE = {
+    "kind": "mixture",
+    "mostly": {"kind": "repeats"},
+    "also": {"kind": "prose", "corpus": "alice", "sha256": ALICE},
+    "share": 0.5,
+}
 
 
 @pytest.fixture
@@ -60,6 +69,22 @@ def test_checkpoints_are_safetensors_with_configuration_and_origin(run: Training
     assert pinned[-1].bytes == (folder / "model.safetensors").stat().st_size
     assert not Path(pinned[-1].location).is_absolute()
     assert len(set(digests(pinned).values())) == 3
+
+
+def test_a_model_of_byte_pairs_keeps_its_tokenizer_beside_the_weights(
+    runs_of: MakeRuns, home: Home, tmp_path: Path
+) -> None:
+    (run,) = runs_of({"calibration": RECIPE | {"text": PROSE, "vocabulary": 300}})
+
+    (first, *_), (again, *_) = pin(run, home), pin(run, Home(tmp_path / "other"))
+
+    loaded = load(first.folder, checkpoint_id="model@step0", role="calibration")
+    tokenizer = load_tokenizer(first.folder)
+    assert tokenizer is not None
+    assert tokenizer.decode(tokenizer("Alice, said the Queen").input_ids) == "Alice, said the Queen"
+    assert loaded.ordinary_token_ids.tolist() == list(range(300))
+    assert not loaded.adds_bos
+    assert first.tokenizer_sha256 == again.tokenizer_sha256 is not None
 
 
 def test_what_is_finished_is_not_trained_again(run: TrainingRun, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
