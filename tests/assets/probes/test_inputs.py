@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from assets.models.engine.loaded import LoadedModel
-from assets.probes.inputs import Shape, sample
+from assets.probes.inputs import Shape, sample, sample_recent, sample_walk
 from assets.probes.registry import NotApplicable
 
 SHAPE = Shape(n=6, m=2, n_sequences=5)
@@ -71,3 +71,29 @@ def test_too_few_ordinary_tokens(loaded: LoadedModel) -> None:
 def test_too_short_a_context(loaded: LoadedModel) -> None:
     with pytest.raises(NotApplicable, match="130 tokens are needed and the context is 128"):
         sample(loaded, "repeated", Shape(n=26, m=5, n_sequences=1), sample_seed=0)
+
+
+def test_recent_repeats_the_last_tokens_alone(loaded: LoadedModel) -> None:
+    tokens = sample_recent(loaded, 3, SHAPE, sample_seed=0)
+
+    assert tokens.shape == (5, 12)
+    assert torch.equal(tokens[:, 6:9], tokens[:, 9:])
+    assert all(len(set(row[:9])) == 9 for row in tokens.tolist())
+    assert not torch.equal(sample_recent(loaded, 3, SHAPE, sample_seed=1), tokens)
+
+
+def test_recent_needs_more_tokens_the_nearer_it_repeats(loaded: LoadedModel) -> None:
+    shape = Shape(n=16, m=2, n_sequences=1)
+
+    assert sample_recent(loaded, 3, shape, sample_seed=0).shape == (1, 32)
+    with pytest.raises(NotApplicable, match="30 distinct tokens are needed and the model has 29"):
+        sample_recent(loaded, 2, shape, sample_seed=0)
+
+
+def test_walks_are_of_ordinary_tokens_and_decided_by_the_seed(loaded: LoadedModel) -> None:
+    walks = sample_walk(loaded, 40, 100, sample_seed=0)
+
+    assert walks.shape == (100, 40)
+    assert set(walks.flatten()) == set(range(3, 60, 2))
+    assert (sample_walk(loaded, 40, 100, sample_seed=0) == walks).all()
+    assert (sample_walk(loaded, 40, 100, sample_seed=1) != walks).any(1).all()

@@ -12,10 +12,14 @@ from assets.models.engine.loaded import LoadedModel
 from assets.models.loading import load
 from assets.models.runs import training_runs
 from assets.models.sources import source_named
+from assets.probes import text_loss
 from assets.probes.attention import READOUTS, AttentionProbe
 from assets.probes.inputs import Shape, sample
-from assets.probes.registry import Measurement
+from assets.probes.neighbours import surface_pairs
+from assets.probes.registry import Measurement, Setting
 from assets.probes.repeats import RepeatsProbe
+from assets.probes.text_attention import Reader, read_sentences
+from assets.probes.texts import sentences
 from assets.study import Study
 from catalog.home import Home
 from tests.assets.probes.settings import sized
@@ -93,3 +97,41 @@ def test_loss_falls_on_the_second_copy(smollm2: LoadedModel) -> None:
     assert found["repeat_loss", "part=first", None, None] == pytest.approx(14, abs=1)
     assert found["repeat_loss", "part=second", None, None] == pytest.approx(3, abs=1)
     assert found["repeat_recall", "", None, None] > 0.5
+
+
+def test_loss_on_text(smollm2: LoadedModel) -> None:
+    """Alice's Adventures in Wonderland is in every training set: 3 nats a token, and what stands before helps."""
+    setting = Setting("natural", options=text_loss.Options(n_windows=2))
+
+    found = scores(text_loss.PROBE.measure(smollm2, setting).measurements)
+
+    assert found["text_loss", "", None, None] == pytest.approx(3.1, abs=0.5)
+    assert found["text_bits_per_byte", "", None, None] == pytest.approx(1.15, abs=0.2)
+    assert {metric_id for metric_id, *_ in found} >= {"icl_score", "icl_score_paired"}
+
+
+def test_sentences_equal_eager_attention_of_one_at_a_time(smollm2: LoadedModel) -> None:
+    setting = Setting("natural")
+    chosen = sentences(smollm2, setting, n=8)
+
+    read = read_sentences(Reader(smollm2), chosen)
+
+    smollm2.model.set_attn_implementation("eager")
+    for number, sentence in enumerate(chosen):
+        with torch.no_grad():
+            output = smollm2.model(torch.from_numpy(sentence)[None], output_attentions=True, logits_to_keep=1)
+        for layer, matrix in enumerate(output.attentions):
+            previous, first = matrix[0].diagonal(-1, 1, 2).mean(-1), matrix[0, :, :, 0].mean(-1)
+            assert np.abs(read[layer, "previous_token_all"].values[number] - previous.numpy()).max() < 1e-5
+            assert np.abs(read[layer, "first_token_all"].values[number] - first.numpy()).max() < 1e-5
+    smollm2.model.set_attn_implementation("sdpa")
+
+
+def test_pairs_of_tokens_that_read_alike(smollm2: LoadedModel) -> None:
+    assert smollm2.tokenizer is not None
+    pairs = surface_pairs(smollm2, np.random.default_rng(0)).ids
+
+    texts = np.array([[smollm2.tokenizer.decode([token]) for token in pair] for pair in pairs[:500].tolist()])
+
+    assert len(pairs) > 5000
+    assert all(a != b and a.strip().casefold() == b.strip().casefold() for a, b in texts)
