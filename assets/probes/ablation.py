@@ -141,6 +141,7 @@ class AblationProbe(Probe):
     name = "ablation"
     metrics = METRICS
     checkpoints = "final"
+    redraws = True
     Options = Options
     cost = (
         "For each sequence and kind of ablation half a forward pass a set or control set, with the language-model head "

@@ -78,6 +78,7 @@ class PatchingProbe(Probe):
     name = "patching"
     metrics = METRICS
     checkpoints = "final"
+    redraws = True
     Options = Options
     cost = (
         "For each sequence three forward passes, one backward pass and half a pass a patched head, with the "

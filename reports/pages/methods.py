@@ -1,4 +1,4 @@
-"""The methods page: every metric's definition, chance level and source; what was measured with it; the sources.
+"""The methods page: every metric's definition, chance level and source; how reliable it is; the sources.
 
 Generated from the catalog's own tables. Not here: how verdicts are decided in detail (each claim's page has its rule).
 """
@@ -26,6 +26,29 @@ GROUP BY ALL
 ORDER BY v.metric_id, v.variant_id"""
 )
 
+RELIABILITY = Query(
+    """
+WITH of_metrics AS (
+    SELECT r.metric_id, count(DISTINCT r.model_id) AS n_models, min(r.split_half) AS split_half,
+        min(r.retest) AS retest, max(r.best_head_difference) AS best_head_difference
+    FROM reliability AS r
+    JOIN families AS f USING (family_id)
+    WHERE f.role <> 'control' AND NOT isnan(r.split_half)
+    GROUP BY ALL
+),
+known AS (
+    PIVOT (
+        SELECT metric_id, known_group, max(largest_mean_excess) AS excess
+        FROM known_groups
+        WHERE known_group IN ('step 0', 'shuffled targets')
+        GROUP BY ALL
+    ) ON known_group IN ('step 0' AS untrained, 'shuffled targets' AS shuffled) USING any_value(excess)
+)
+SELECT metric_id, n_models, split_half, retest, best_head_difference, untrained, shuffled
+FROM of_metrics LEFT JOIN known USING (metric_id)
+ORDER BY metric_id"""
+)
+
 
 def page(catalog: duckdb.DuckDBPyConnection, facts: Facts) -> Page:
     """The methods page."""
@@ -40,6 +63,8 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts) -> Page:
         values={
             "constructs": constructs,
             "variants": {metric: list(rows) for metric, rows in groupby(variants, key=lambda row: row["metric_id"])},
+            "reliability": RELIABILITY.rows(catalog),
+            "reliability_query": RELIABILITY,
             "sources": facts.sources,
             "metrics_query": METRICS,
             "variants_query": VARIANTS,
