@@ -88,7 +88,7 @@ def _compare(home: Home, staged: Staged, say: Say) -> tuple[Staged, int]:
     with duckdb.connect(str(staged.path), read_only=True) as connection:
         n_comparisons = compare(connection, Record(home))
     if n_comparisons:
-        say(f"Compared training runs: {n_comparisons} models, by one measure each")
+        say(f"Compared training runs: {n_comparisons} comparisons, of one model by one measure each")
     return take_in(home, staged, COMPARISONS), n_comparisons
 
 
