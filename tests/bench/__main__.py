@@ -1,7 +1,8 @@
 """What measuring costs: `python -m tests.bench`. Not here: whether it is right (tests/assets)."""
 
-from tests.bench import attention, sweep
+from tests.bench import attention, sentences, sweep
 
 if __name__ == "__main__":
     attention.main()
     sweep.main()
+    sentences.main()
