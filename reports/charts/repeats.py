@@ -22,13 +22,13 @@ LOSS_COLOURS = {FIRST: "var(--s-other)", SECOND: "var(--s-loss)"}
 
 
 def query(family: str) -> Query:
-    """All checkpoint-wide values of a family."""
+    """All checkpoint-wide values of a family but those by distance or frequency."""
     return Query(
         """
 SELECT model_id, run_id, metric_id, variant_id, stratum, step, is_final, value, chance, standard_error, provenance
 FROM evidence
 JOIN models USING (model_id, family_id)
-WHERE family_id = $family AND layer IS NULL AND head IS NULL
+WHERE family_id = $family AND layer IS NULL AND head IS NULL AND stratum IN ('', 'part=first', 'part=second')
 ORDER BY metric_id, variant_id, stratum, n_params NULLS LAST, model_id, run_id, step, checkpoint_id""",
         {"family": family},
     )
