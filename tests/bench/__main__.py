@@ -1,8 +1,9 @@
 """What measuring costs: `python -m tests.bench`. Not here: whether it is right (tests/assets)."""
 
-from tests.bench import attention, sentences, sweep
+from tests.bench import attention, battery, sentences, sweep
 
 if __name__ == "__main__":
     attention.main()
+    battery.main()
     sweep.main()
     sentences.main()
