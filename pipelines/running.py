@@ -84,7 +84,7 @@ def _measure(name: str, study: Study, due: list[RunPlan], home: Home, n_workers:
     from pipelines.execution import add_partitions
     from pipelines.workers import spread
 
-    run_ids = [plan.run.run_id for plan in sorted(due, key=lambda plan: -plan.n_tasks)]
+    run_ids = [plan.run.run_id for plan in sorted(due, key=_longest_first)]
     add_partitions(run_ids)
     n_tasks = sum(plan.n_tasks for plan in due)
     n_checkpoints = sum(len(plan.due) for plan in due)
@@ -101,6 +101,11 @@ def _measure(name: str, study: Study, due: list[RunPlan], home: Home, n_workers:
 
         finished = spread(run_ids, name, study.probe_names, n_workers, tick)
     return [run for run in finished if run.fault]
+
+
+def _longest_first(plan: RunPlan) -> tuple[bool, int]:
+    """Language models before our own small ones, then by tasks: no worker is left with a long run at the end."""
+    return plan.run.role != "natural", -plan.n_tasks
 
 
 def _n_entries(home: Home) -> int:

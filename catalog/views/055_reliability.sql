@@ -17,8 +17,8 @@ paired AS (
 of_checkpoints AS (
     SELECT
         family_id, model_id, checkpoint_id, metric_id, variant_id, count(*) AS n_heads,
-        corr(value_a, value_b) AS r_halves,
-        corr(value, again) AS r_retest,
+        CASE WHEN count(*) >= 5 THEN corr(value_a, value_b) END AS r_halves,
+        CASE WHEN count(*) >= 5 THEN corr(value, again) END AS r_retest,
         stddev_samp(value_a - value_b) / 2 AS error_of_a_score,
         abs(max(again) - max(value)) AS best_difference,
         arg_max({'layer': layer, 'head': head}, value) = arg_max({'layer': layer, 'head': head}, again) AS same_best
@@ -28,14 +28,14 @@ of_checkpoints AS (
 SELECT
     family_id, model_id, metric_id, variant_id,
     count(*) AS n_runs, any_value(n_heads) AS n_heads,
-    avg(2 * r_halves / (1 + r_halves)) AS split_half,
+    avg(CASE WHEN r_halves > 0 THEN 2 * r_halves / (1 + r_halves) ELSE r_halves END) AS split_half,
     avg(r_retest) AS retest,
     avg(error_of_a_score) AS standard_error_of_measurement,
     max(best_difference) AS best_head_difference,
     avg(CAST(same_best AS INTEGER)) AS same_best_head
 FROM of_checkpoints
 GROUP BY ALL;
-COMMENT ON VIEW reliability IS 'Per model and head metric, at final checkpoints, averaged over training runs: split_half = correlation over heads of the even- and odd-numbered sequences, stepped up to the full length (Spearman-Brown); retest = correlation with a second measurement on fresh inputs; standard_error_of_measurement = half the standard deviation of the halves'' differences; best_head_difference = largest change of the best head''s score on retest; same_best_head = share of runs in which it is the same head. Correlations mean little where heads do not differ, as in controls.';
+COMMENT ON VIEW reliability IS 'Per model and head metric, at final checkpoints, averaged over training runs: split_half = correlation over heads of the even- and odd-numbered sequences, stepped up to the full length (Spearman-Brown); retest = correlation with a second measurement on fresh inputs; standard_error_of_measurement = half the standard deviation of the halves'' differences; best_head_difference = largest change of the best head''s score on retest; same_best_head = share of runs in which it is the same head. Correlations are null below five heads, and mean little where heads do not differ, as in controls.';
 
 CREATE VIEW known_groups AS
 WITH grouped AS (

@@ -34,6 +34,10 @@ NO_PROBABILITIES = 0.05
 """Rows further than this from a sum of one are not read from matrices that a model shows: more than rounding in half
 precision, less than what matters."""
 
+UNDERFLOW = 0.01
+"""Share of the pairs in a window that may have no probability in any head: sharp heads leave some that are too small for
+float32. More are hidden by a selection of keys."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -133,7 +137,7 @@ def _from_matrix(matrix: torch.Tensor, layer: int, plan: Plan) -> LayerReading:
     if (keys > queries).any():
         raise NoAttentionError(f"Layer {layer} attends to later tokens: this is no causal language model.")
     window = torch.ones_like(matrix[:1, :1], dtype=torch.bool).tril().triu(-int((queries - keys).max()))
-    if (window[0] & ~seen).any():
+    if (window[0] & ~seen).sum() > UNDERFLOW * len(seen) * window.sum():
         raise NoAttentionError(SELECTS.format(layer=layer))
     mask = Mask(window, plan)
     scores = matrix[:, :, plan.queries, plan.keys] @ plan.weights

@@ -9,7 +9,8 @@ import torch
 from transformers import AutoModelForCausalLM, BertConfig, BertLMHeadModel, DeepseekV32Config, DogeConfig
 
 from assets.models.engine.loaded import LoadedModel
-from assets.models.engine.read import NoAttentionError, read_attention
+from assets.models.engine.read import NoAttentionError, _from_matrix, read_attention
+from assets.models.engine.readouts import Plan
 
 PREVIOUS = {"previous": (np.arange(1, 10), np.arange(9))}
 
@@ -210,3 +211,20 @@ def test_later_keys_are_never_attended_to(
     for layer in (0, 1):
         assert np.isfinite(reading.scores[layer, "both"].values).all()
         np.testing.assert_array_equal(reading.scores[layer, "both"].values, reading.scores[layer, "before"].values)
+
+
+@pytest.mark.parametrize(("n_hidden", "refused"), [(1, False), (6, True)])
+def test_a_probability_that_underflowed_is_no_selection_of_keys(n_hidden: int, refused: bool) -> None:
+    """Of the 240 pairs that two sequences of 15 tokens can attend to."""
+    logits = torch.randn(2, 3, 15, 15, generator=torch.Generator().manual_seed(0))
+    hidden = torch.ones(15, 15, dtype=torch.bool).triu(1).expand(2, 3, 15, 15).clone()
+    hidden[0, :, 14, 3 : 3 + n_hidden] = True
+    matrix = torch.softmax(logits.masked_fill(hidden, -torch.inf), dim=-1)
+    plan = Plan.of({"previous": (np.arange(1, 15), np.arange(14))}, 15, torch.device("cpu"))
+
+    if refused:
+        with pytest.raises(NoAttentionError, match="selects the keys"):
+            _from_matrix(matrix, 0, plan)
+    else:
+        scores = _from_matrix(matrix, 0, plan).scores
+        torch.testing.assert_close(scores[:, :, 0], matrix.diagonal(-1, 2, 3).mean(-1))
