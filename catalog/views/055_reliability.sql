@@ -2,28 +2,36 @@
 CREATE VIEW reliability AS
 WITH scores AS (
     SELECT
-        family_id, model_id, checkpoint_id, metric_id, variant_id, layer, head, sample_seed, value, value_a, value_b
-    FROM current_measurements
-    WHERE head IS NOT NULL AND sender_layer IS NULL AND stratum = '' AND provenance = 'measured' AND is_final
+        e.family_id, e.model_id, e.checkpoint_id, e.metric_id, e.variant_id, e.layer, e.head, e.value, e.value_a, e.value_b,
+        p.probe, p.probe_version, p.parameters, p.dtype
+    FROM evidence AS e
+    JOIN probe_runs AS p ON p.probe_run_id = e.probe_run_id
+    WHERE e.head IS NOT NULL AND e.sender_layer IS NULL AND e.stratum = '' AND e.provenance = 'measured' AND e.is_final
+),
+retests AS (
+    SELECT
+        m.checkpoint_id, m.variant_id, m.layer, m.head, m.value AS again, p.probe, p.probe_version, p.parameters, p.dtype
+    FROM measurements AS m
+    JOIN current_probe_runs AS p ON p.probe_run_id = m.probe_run_id
+    WHERE p.sample_seed = 1 AND m.stratum = ''
+      AND p.probe_run_id NOT IN (SELECT probe_run_id FROM advised_probe_runs WHERE suspect)
 ),
 paired AS (
-    SELECT s.* EXCLUDE (sample_seed), r.value AS again
+    SELECT s.*, r.again
     FROM scores AS s
-    LEFT JOIN scores AS r
-        ON r.checkpoint_id = s.checkpoint_id AND r.variant_id = s.variant_id AND r.layer = s.layer AND r.head = s.head
-       AND r.sample_seed = 1
-    WHERE s.sample_seed = 0
+    LEFT JOIN retests AS r USING (checkpoint_id, variant_id, layer, head, probe, probe_version, parameters, dtype)
 ),
 of_checkpoints AS (
     SELECT
         family_id, model_id, checkpoint_id, metric_id, variant_id, count(*) AS n_heads,
-        CASE WHEN count(*) >= 5 THEN corr(value_a, value_b) END AS r_halves,
-        CASE WHEN count(*) >= 5 THEN corr(value, again) END AS r_retest,
+        CASE WHEN count(value_a + value_b) >= 5 THEN nullif(corr(value_a, value_b), 'NaN') END AS r_halves,
+        CASE WHEN count(again) >= 5 THEN nullif(corr(value, again), 'NaN') END AS r_retest,
         stddev_samp(value_a - value_b) / 2 AS error_of_a_score,
         abs(max(again) - max(value)) AS best_difference,
         arg_max({'layer': layer, 'head': head}, value) = arg_max({'layer': layer, 'head': head}, again) AS same_best
     FROM paired
-    GROUP BY ALL
+    GROUP BY family_id, model_id, checkpoint_id, metric_id, variant_id
+    HAVING count(value_a) > 0
 )
 SELECT
     family_id, model_id, metric_id, variant_id,
@@ -35,7 +43,7 @@ SELECT
     avg(CAST(same_best AS INTEGER)) AS same_best_head
 FROM of_checkpoints
 GROUP BY ALL;
-COMMENT ON VIEW reliability IS 'Per model and head metric, at final checkpoints, averaged over training runs: split_half = correlation over heads of the even- and odd-numbered sequences, stepped up to the full length (Spearman-Brown); retest = correlation with a second measurement on fresh inputs; standard_error_of_measurement = half the standard deviation of the halves'' differences; best_head_difference = largest change of the best head''s score on retest; same_best_head = share of runs in which it is the same head. Correlations are null below five heads, and mean little where heads do not differ, as in controls.';
+COMMENT ON VIEW reliability IS 'Per model and head metric, at final checkpoints, averaged over training runs: split_half = correlation over heads of the even- and odd-numbered sequences, stepped up to the full length (Spearman-Brown); retest = correlation with a second measurement on fresh inputs; standard_error_of_measurement = half the standard deviation of the halves'' differences; best_head_difference = largest change of the best head''s score on retest; same_best_head = share of runs in which it is the same head. A retest is that of the evidence: by the same version of the probe, with the same parameters. Metrics that no drawn input enters (no halves) are left out; correlations are null below five heads and where all heads score the same, and mean little where they hardly differ, as in controls.';
 
 CREATE VIEW known_groups AS
 WITH grouped AS (
@@ -48,10 +56,10 @@ WITH grouped AS (
             WHEN m.is_final AND m.role = 'control' THEN 'nothing to learn'
         END AS known_group,
         t.construct, m.*
-    FROM current_measurements AS m
+    FROM evidence AS m
     JOIN models AS o ON o.model_id = m.model_id
     JOIN metrics AS t ON t.metric_id = m.metric_id
-    WHERE m.head IS NOT NULL AND m.excess IS NOT NULL AND m.provenance = 'measured' AND m.sample_seed = 0
+    WHERE m.head IS NOT NULL AND m.excess IS NOT NULL AND m.provenance = 'measured'
 ),
 of_checkpoints AS (
     SELECT

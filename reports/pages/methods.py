@@ -33,7 +33,7 @@ WITH of_metrics AS (
         min(r.retest) AS retest, max(r.best_head_difference) AS best_head_difference
     FROM reliability AS r
     JOIN families AS f USING (family_id)
-    WHERE f.role <> 'control' AND NOT coalesce(isnan(r.split_half), FALSE)
+    WHERE f.role <> 'control'
     GROUP BY ALL
 ),
 known AS (
