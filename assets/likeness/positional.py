@@ -23,13 +23,13 @@ METRICS = (
         "same_top_layer",
         "positional",
         "1 where the layers of the top heads of two final checkpoints differ by no more than the tolerance, else 0.",
-        UNIFORM + "Not given where it is 1.",
+        UNIFORM + "Not given where it is 1, nor where heads of several layers share the highest score.",
     ),
     pair_metric(
         "top_depth_likeness",
         "positional",
         "1 - |difference of the layers of the top heads of two final checkpoints| / (last - first layer measured).",
-        UNIFORM,
+        UNIFORM + "Not given where heads of several layers share the highest score.",
     ),
     pair_metric(
         "index_correlation",
@@ -51,6 +51,7 @@ class Positional(PairMeasure):
     """See assets/likeness/registry.py, PairMeasure."""
 
     name = "positional"
+    version = 2
     metrics = METRICS
     reads = None
 
@@ -62,6 +63,8 @@ class Positional(PairMeasure):
 
 
 def _places(scored: Scored, a: Heads, b: Heads) -> Iterator[PairMeasurement]:
+    if _undecided(a) or _undecided(b):
+        return
     layers = np.union1d(a.layer, b.layer)
     distance = abs(top(a)[0] - top(b)[0])
     apart = np.abs(layers[:, None] - layers[None, :])
@@ -85,6 +88,11 @@ def _places(scored: Scored, a: Heads, b: Heads) -> Iterator[PairMeasurement]:
     if layers.size > 1:
         span = int(np.ptp(layers))
         yield found("top_depth_likeness", 1 - distance / span, 1 - float(apart.mean()) / span)
+
+
+def _undecided(run: Heads) -> bool:
+    """Whether heads of several layers share the highest score: shares of windows are often all 0, or several 1."""
+    return np.unique(run.layer[run.final == run.final.max()]).size > 1
 
 
 def _indices(scored: Scored, a: Heads, b: Heads) -> Iterator[PairMeasurement]:

@@ -201,8 +201,10 @@ READOUTS: dict[Kind, Callable[[Shape, bool], dict[str, Readout]]] = {
 
 
 def _variant(metric_id: str, shape: Shape, bos: bool) -> Parameters:
+    """Metrics of distinct tokens are of 2n of them; where a study has another number of blocks, the variant says so."""
     if metric_id in {"previous_token", "first_token", "self_attention", *OF_ROWS}:
-        return {"input": "distinct", "n": shape.n, "bos": bos}
+        blocks = {} if shape.m == 2 else {"m": shape.m}
+        return {"input": "distinct", "n": shape.n, **blocks, "bos": bos}
     kind = "distinct" if metric_id == "prefix_matching_placebo" else "repeated"
     return {"input": kind, "n": shape.n, "m": shape.m, "bos": bos}
 

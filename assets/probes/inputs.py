@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from assets.models.text import Repeats
 from assets.probes.registry import NotApplicable, Parameters, Setting
@@ -44,9 +44,9 @@ class Shape:
 class Size(Strict):
     """Options of a probe on random tokens; None = by the family's role, see size_for."""
 
-    n: PositiveInt | None = None
-    """Distinct tokens in a block."""
-    m: PositiveInt = 2
+    n: int | None = Field(default=None, ge=4)
+    """Distinct tokens in a block; with fewer, offset_profile would have no keys to read."""
+    m: int = Field(default=2, ge=2)
     """Blocks in a sequence."""
     n_sequences: PositiveInt | None = None
     bos: bool | None = None

@@ -78,7 +78,7 @@ def rows(home: Home, sql: str) -> list[dict[str, Any]]:
 def test_reliability_is_that_of_the_final_checkpoint(home: Home) -> None:
     generator = np.random.default_rng(0)
     true = generator.uniform(0, 1, N_HEADS)
-    first, again = (true + generator.normal(0, 0.05, (2, N_HEADS)) for _ in range(2))
+    first, again = np.asarray(true + generator.normal(0, 0.05, (2, 2, N_HEADS)))
     put_scores(home, 0, generator.uniform(0, 1, (2, N_HEADS)), 0)
     put_scores(home, 10, first, 0)
     put_scores(home, 10, again, 1)

@@ -51,6 +51,19 @@ def test_where_every_draw_agrees_there_is_no_agreement_to_speak_of() -> None:
     assert {m.metric_id for m in single} == {"index_correlation"}
 
 
+@pytest.mark.parametrize("tied", [[[0.0, 0.0], [0.0, 0.0]], [[1.0, 0.2], [0.3, 1.0]]])
+def test_where_several_layers_share_the_highest_score_none_is_the_top(tied: list[list[float]]) -> None:
+    found = compare(heads("a", tied), heads("b", tied))
+
+    assert {m.metric_id for m in found} <= {"index_correlation"}
+
+
+def test_heads_of_one_layer_that_share_the_highest_score_are_in_that_layer() -> None:
+    found = compare(heads("a", [[0.1, 0.2], [0.9, 0.9]]), heads("b", [[0.1, 0.2], [0.9, 0.3]]))
+
+    assert one(found, "top_depth_likeness").value == 1
+
+
 def test_layers_without_heads_can_not_be_drawn() -> None:
     hybrid = [
         Heads(f"{name}@step9", np.array([1, 1, 5, 5]), np.array([0, 1, 0, 1]), np.array(scores), None)

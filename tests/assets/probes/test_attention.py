@@ -9,13 +9,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from pydantic import ValidationError
 from transformers import AutoModelForCausalLM
 
 from assets.models.engine import paths
 from assets.models.engine.loaded import LoadedModel
 from assets.probes.attention import SHUFFLED, AttentionProbe, distinct_readouts, repeated_readouts
 from assets.probes.inputs import Shape, sample
-from assets.probes.registry import Measurement, NotApplicable, Setting
+from assets.probes.registry import Measurement, NotApplicable, Setting, variant_id
 from catalog.errors import UserError
 from tests.assets.probes.settings import sized
 
@@ -228,6 +229,28 @@ def test_uniform_attention_scores_the_published_chance(
     assert found["attention_entropy", "", 1, 3].value == pytest.approx(1, abs=1e-6)
     for measurement in measurements:
         assert measurement.value == pytest.approx(measurement.chance, abs=1e-6), measurement
+
+
+def test_inputs_of_different_length_are_different_variants(tiny_model: Callable[..., LoadedModel]) -> None:
+    loaded = tiny_model("llama")
+
+    two, three = (
+        {
+            m.metric_id: variant_id(m.metric_id, m.parameters)
+            for m in AttentionProbe().measure(loaded, setting).measurements
+        }
+        for setting in (sized(SMALL), sized({**SMALL, "m": 3}))
+    )
+
+    assert two["previous_token"] == "previous_token.bos-false.input-distinct.n-6"
+    assert two.keys() == three.keys()
+    assert all(two[metric_id] != three[metric_id] for metric_id in two)
+
+
+@pytest.mark.parametrize("size", [{"n": 3}, {"m": 1}])
+def test_blocks_in_which_some_metric_has_nothing_to_read_are_refused(size: dict[str, int]) -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to"):
+        sized(size)
 
 
 def test_layers_that_cannot_see_a_target_have_no_row(tiny_model: Callable[..., LoadedModel]) -> None:
