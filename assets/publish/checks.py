@@ -77,6 +77,7 @@ CHECKS = (
         SELECT checkpoint_id, variant_id, avg(value - chance) AS mean_off, max(excess) AS best_excess
         FROM current_measurements
         WHERE step = 0 AND provenance = 'measured' AND head IS NOT NULL AND excess IS NOT NULL AND stratum = ''
+          AND metric_id IN (SELECT metric_id FROM metrics WHERE method = 'attention')
         GROUP BY ALL HAVING abs(avg(value - chance)) > .01 OR max(excess) > .05 ORDER BY ALL
         """,
     ),
