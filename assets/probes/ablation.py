@@ -9,12 +9,12 @@ replaced (assets/models/engine/replay.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from assets.probes.causal import Head, halves, head_scores, ranked, sites_of
+from assets.probes.causal import Head, halves, head_scores, once, ranked, sites_of
 from assets.probes.head_sets import control_sets, count_of
 from assets.probes.inputs import Shape, sample, size_for
 from assets.probes.registry import Measurement, Metric, Parameters, Probe, Result, Setting
@@ -84,10 +84,10 @@ METRICS = (
 class Options(Strict):
     """What is ablated, and on how much; None = by the family's role."""
 
-    kinds: tuple[Kind, ...] | None = None
-    outcomes: tuple[Outcome, ...] | None = None
+    kinds: Annotated[tuple[Kind, ...], AfterValidator(once)] | None = None
+    outcomes: Annotated[tuple[Outcome, ...], AfterValidator(once)] | None = None
     """icl_score on language models takes long windows of text and many of them: a study asks for it."""
-    sets: tuple[str, ...] | None = None
+    sets: Annotated[tuple[str, ...], AfterValidator(once)] | None = None
     """`top2` and `top2%`: so many heads, such a share of all."""
     n_sequences: int | None = Field(default=None, ge=4)
     """Of each outcome; half of them serve to choose heads and for means."""
@@ -124,7 +124,7 @@ class Case(NamedTuple):
 
     Attributes:
         parameters: of the variant.
-        token_ids: int64 (sequences, tokens).
+        token_ids: int64 (sequences, tokens); four at least, since one can't be resampled from itself.
         at: int64 (positions,), whose next tokens' losses make the outcomes.
         outcomes: by name, each made of losses (..., positions).
     """
@@ -207,7 +207,7 @@ def text_case(model: LoadedModel, setting: Setting, shape: Shape) -> Case:
         f"loss_at_{ladder.late}": lambda losses: losses[..., 1],
         f"loss_at_{ladder.early}": lambda losses: losses[..., 0],
     }
-    return Case(parameters, windows(model, setting, ladder.length, shape.n_sequences), at, outcomes)
+    return Case(parameters, windows(model, setting, ladder.length, shape.n_sequences, least=4), at, outcomes)
 
 
 CASES: Mapping[Outcome, Callable[[LoadedModel, Setting, Shape], Case]] = {

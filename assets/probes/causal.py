@@ -6,7 +6,7 @@ Not here: what is done to the heads (ablation.py, path_effect.py, patching.py), 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from assets.probes.attention import distinct_readouts, repeated_readouts
 from assets.probes.inputs import Kind, Shape, sample
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 Head = tuple[int, int]
 """(layer, head)"""
+
+T = TypeVar("T")
+
+
+def once(values: tuple[T, ...]) -> tuple[T, ...]:
+    """Each value once, in order: what a study states twice is measured once."""
+    return tuple(dict.fromkeys(values))
 
 
 def sites_of(model: LoadedModel) -> Sites:

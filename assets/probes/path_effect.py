@@ -10,13 +10,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
 from assets.probes.attention import repeated_readouts
-from assets.probes.causal import Head, halves, head_scores, ranked, sites_of
+from assets.probes.causal import Head, halves, head_scores, once, ranked, sites_of
 from assets.probes.inputs import Shape, sample, size_for
 from assets.probes.registry import Measurement, Metric, NotApplicable, Parameters, Probe, Result, Setting
 from assets.probes.samples import ratios_over_sequences, refuse_nan
@@ -59,7 +59,7 @@ METRICS = (
 class Options(Strict):
     """Which connections are cut, on how much; None = by the family's role."""
 
-    kinds: tuple[Kind, ...] = ("zero", "mean")
+    kinds: Annotated[tuple[Kind, ...], AfterValidator(once)] = ("zero", "mean")
     top: PositiveInt = 3
     """Senders, and receivers."""
     random: PositiveInt = 4

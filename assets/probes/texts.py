@@ -69,12 +69,12 @@ def _plain(tokenizer: PreTrainedTokenizerBase, text: str | list[str]) -> list:
     return tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False).input_ids
 
 
-def windows(model: LoadedModel, setting: Setting, length: int, n: int) -> torch.Tensor:
+def windows(model: LoadedModel, setting: Setting, length: int, n: int, least: int = 2) -> torch.Tensor:
     """int64 (n or as many as there are, length): disjoint passages, spread evenly; BOS is one of `length`.
 
     Raises:
         NotApplicable: the model's context is shorter.
-        UserError: the corpus is.
+        UserError: the corpus does not hold the least number of them.
     """
     import torch
 
@@ -84,8 +84,8 @@ def windows(model: LoadedModel, setting: Setting, length: int, n: int) -> torch.
         return with_bos(model, torch.from_numpy(sample_walk(model, n_tokens, n, setting.sample_seed)))
     ids = token_ids(model, setting.corpus)
     n = min(n, len(ids) // n_tokens)
-    if n < 2:
-        raise _too_short(setting.corpus, f"{2 * n_tokens} tokens are needed and it has {len(ids)}")
+    if n < least:
+        raise _too_short(setting.corpus, f"{least * n_tokens} tokens are needed and it has {len(ids)}")
     part = len(ids) / n
     begin = (np.arange(n) * part + _place(setting) * (part - n_tokens)).astype(np.int64)
     return with_bos(model, torch.from_numpy(ids[begin[:, None] + np.arange(n_tokens)]))

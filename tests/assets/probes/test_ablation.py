@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from assets.probes.registry import Measurement, NotApplicable, Result, Setting
 from catalog.errors import UserError
 from tests.assets.probes.circuits import induction_circuit
 from tests.assets.probes.test_hand_built import INDUCTION_HEAD, PREVIOUS_TOKEN_HEAD
+from tests.assets.probes.texts import corpus_of, reading
 
 N, N_SEQUENCES = 24, 12
 OPTIONS = Options(n_sequences=N_SEQUENCES, sweep=4)
@@ -194,6 +196,22 @@ def test_options_are_in_the_parameters() -> None:
     assert given["sets"] == "top1+top2"
     assert "corpus" in given
     assert "corpus" not in PROBE.parameters(Setting("natural"))
+
+
+def test_one_sequence_is_not_resampled_from_itself(tiny_model: Callable[..., LoadedModel], tmp_path: Path) -> None:
+    """A corpus of three windows leaves one to measure on, on which resampling would change nothing."""
+    loaded = reading(tiny_model("llama"))
+    corpus = corpus_of(tmp_path, "the cat sat " * 128)  # 384 tokens in windows of 128
+    options = Options(outcomes=("icl_score",), n_sequences=8)
+
+    with pytest.raises(UserError, match="512 tokens are needed and it has 384"):
+        PROBE.measure(loaded, Setting("calibration", corpus, options))
+
+
+def test_what_is_stated_twice_is_measured_once() -> None:
+    twice = Options(kinds=("mean", "zero", "mean"), outcomes=("repeat_loss", "repeat_loss"), sets=("top1", "top1"))
+
+    assert (twice.kinds, twice.outcomes, twice.sets) == (("mean", "zero"), ("repeat_loss",), ("top1",))
 
 
 def test_weights_that_are_no_numbers_are_refused(tiny_model: Callable[..., LoadedModel]) -> None:

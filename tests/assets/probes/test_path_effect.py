@@ -59,7 +59,7 @@ def test_only_a_receiver_that_matches_prefixes_has_an_effect(tiny_model: Callabl
 
 
 def test_options_choose_the_connections() -> None:
-    setting = Setting("calibration", options=Options(kinds=("zero",), top=1, n_sequences=4))
+    setting = Setting("calibration", options=Options(kinds=("zero", "zero"), top=1, n_sequences=4))
 
     measured = PROBE.measure(induction_circuit(), setting).measurements
 
