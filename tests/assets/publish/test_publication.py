@@ -78,6 +78,6 @@ def test_what_died_after_comparing_is_taken_up(home: Home, study: Study, monkeyp
 def test_a_measure_with_a_new_version_makes_a_publication_due(
     tiny: Tiny, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(measures()["positional"]), "version", 2)
+    monkeypatch.setattr(type(measures()["positional"]), "version", 99)
 
     assert publication_is_due(tiny.home, study)
