@@ -24,8 +24,9 @@ METRICS = (
     pair_metric(
         "feature_match",
         "representational",
-        f"Share of the decoder directions of two sparse autoencoders that are matched above {ALIKE} in absolute "
-        "cosine, one to one, by the matching with the largest sum (Hungarian method). Unused features count too.",
+        f"Share of the decoder directions of two sparse autoencoders that are matched above {ALIKE} in cosine, "
+        "one to one, by the matching with the largest sum (Hungarian method). Features are never negative, so that "
+        "opposite directions are different features. Unused features count too.",
         "The same with one dictionary rotated by a random orthogonal matrix (Haar, fixed seed).",
         "After Paulo and Belrose 2025, Sparse Autoencoders Trained on the Same Data Learn Different Features, "
         "arXiv:2501.16615",
@@ -38,6 +39,7 @@ class Features(PairMeasure):
     """See assets/likeness/registry.py, PairMeasure."""
 
     name = "features"
+    version = 2
     metrics = METRICS
     arrays_of = "sparse_autoencoder"
 
@@ -79,7 +81,7 @@ def rotation(width: int) -> Floats:
 
 def matched(a: Floats, b: Floats) -> float:
     """Share of the features of the smaller dictionary with a match above ALIKE in the best one-to-one matching."""
-    cosine = np.abs(a @ b.T)
+    cosine = a @ b.T
     return float((cosine[linear_sum_assignment(cosine, maximize=True)] > ALIKE).mean())
 
 

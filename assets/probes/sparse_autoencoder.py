@@ -33,8 +33,9 @@ LENGTH = 64
 HELD_OUT = 8
 """Every so many passages one is kept from training."""
 ROWS_AT_A_TIME = 2048
-OF_VARIANT = {"k", "steps", "batch", "learning_rate", "tokens"}
-"""Parameters of the probe that change what its metrics measure; of the others the measurement itself tells."""
+OF_VARIANT = {"layer", "k", "steps", "batch", "learning_rate", "tokens"}
+"""Parameters of the probe that change what its metrics measure. The layer is one where it is asked for: autoencoders of
+two layers of a model stand side by side, neither being a newer measurement of the other."""
 
 Figure = tuple[str, float, int]
 """Metric, value, and of how many tokens."""

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from assets.models.engine.loaded import LoadedModel
-from assets.probes.registry import NotApplicable, Setting
+from assets.probes.registry import NotApplicable, Setting, canonical
 from assets.probes.sparse_autoencoder import LENGTH, PROBE, Options, start_seed
 from assets.probes.texts import windows
 from catalog.errors import UserError
@@ -198,6 +198,14 @@ def test_nan_is_refused(tiny_model: Callable[..., LoadedModel]) -> None:
 
     with pytest.raises(UserError, match="after layer 0"):
         figures(loaded)
+
+
+def test_autoencoders_of_two_layers_are_two_variants(tiny_model: Callable[..., LoadedModel]) -> None:
+    """Of one variant the evidence keeps the latest measurement of a checkpoint alone."""
+    low, high = (PROBE.measure(tiny_model("llama"), setting(layer=layer, steps=1)).measurements for layer in (0, 1))
+
+    assert {m.layer for m in (*low, *high)} == {0, 1}
+    assert {canonical(m.parameters) for m in low}.isdisjoint(canonical(m.parameters) for m in high)
 
 
 def test_identity(tmp_path: Path) -> None:
