@@ -197,3 +197,7 @@ def _time(way: str, seconds: dict[str, dict[int, float]]) -> tuple[str, str]:
 def _memory(way: str, peaks: dict[str, int | None]) -> tuple[str, str]:
     mine, bare = peaks[way], peaks[BARE]
     return (f"{mine / 1e6:.0f}", f"{mine / bare:.2f}") if mine and bare else ("-", "-")
+
+
+if __name__ == "__main__":
+    main()

@@ -81,3 +81,7 @@ def main() -> None:
         row = (name, f"{statistics.median(seconds[name]):.1f}", ratio, f"{of_losses:.0e}", f"{of_heads:.0e}")
         table.add_row(*row)
     console.print(table)
+
+
+if __name__ == "__main__":
+    main()
