@@ -73,7 +73,7 @@ def windows(model: LoadedModel, setting: Setting, length: int, n: int, least: in
     """int64 (n or as many as there are, length): disjoint passages, spread evenly; BOS is one of `length`.
 
     Raises:
-        NotApplicable: the model's context is shorter.
+        NotApplicable: the model's context is shorter, or another sample would be of the same text.
         UserError: the corpus does not hold the least number of them.
     """
     import torch
@@ -87,7 +87,9 @@ def windows(model: LoadedModel, setting: Setting, length: int, n: int, least: in
     if n < least:
         raise _too_short(setting.corpus, f"{least * n_tokens} tokens are needed and it has {len(ids)}")
     part = len(ids) / n
-    begin = (np.arange(n) * part + _place(setting) * (part - n_tokens)).astype(np.int64)
+    moved = _place(setting) * (part - n_tokens)
+    _refuse_the_same(setting, moved >= n_tokens)
+    begin = (np.arange(n) * part + moved).astype(np.int64)
     return with_bos(model, torch.from_numpy(ids[begin[:, None] + np.arange(n_tokens)]))
 
 
@@ -98,7 +100,7 @@ def sentences(model: LoadedModel, setting: Setting, n: int) -> list[NDArray[np.i
     5 to 50 words are taken that fit the model's context. A sentence of a walk has 8 to 32 tokens.
 
     Raises:
-        NotApplicable: a walk is longer than the model's context.
+        NotApplicable: a walk is longer than the model's context, or another sample would be of the same text.
         UserError: the corpus has no two sentences.
     """
     if model.tokenizer is None:
@@ -109,7 +111,8 @@ def sentences(model: LoadedModel, setting: Setting, n: int) -> list[NDArray[np.i
     n = min(n, len(found))
     if n < 2:
         raise _too_short(setting.corpus, f"two sentences are needed and it has {n}")
-    chosen = ((np.arange(n) + _place(setting)) * len(found) / n).astype(np.int64)
+    first, chosen = (((np.arange(n) + place) * len(found) / n).astype(np.int64) for place in (0, _place(setting)))
+    _refuse_the_same(setting, not np.isin(chosen, first).any())
     cut = (np.array(ids, dtype=np.int64) for ids in _plain(model.tokenizer, [found[at] for at in chosen]))
     return [ids for ids in cut if 2 <= len(ids) <= (model.context_length or len(ids))]
 
@@ -123,6 +126,16 @@ def split_sentences(text: str) -> list[str]:
 def _place(setting: Setting) -> float:
     """Where in its part of the corpus a sample begins, from 0 up to 1."""
     return setting.sample_seed * GOLDEN % 1
+
+
+def _refuse_the_same(setting: Setting, is_other: bool) -> None:
+    """Lets only samples pass that share nothing with the first: a retest on the same text would agree with itself.
+
+    Raises:
+        NotApplicable: the corpus is too short for another one.
+    """
+    if setting.sample_seed and not is_other:
+        raise NotApplicable("The corpus is too short for a second sample of other text.")
 
 
 def _too_short(corpus: Corpus, why: str) -> UserError:

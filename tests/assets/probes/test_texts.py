@@ -67,6 +67,19 @@ def test_another_sample_seed_takes_other_passages(loaded: LoadedModel, setting: 
     assert found.tolist() == [ids[start : start + 5].tolist() for start in (12, 37, 62, 87)]
 
 
+def test_a_second_sample_shares_no_text_with_the_first_or_there_is_none(loaded: LoadedModel, tmp_path: Path) -> None:
+    """Of 100 tokens in parts of 100/n, the second sample begins .618 of what 5 leave of a part later."""
+    counted = Setting("natural", corpus_of(tmp_path, " ".join(COUNTED)), sample_seed=1)
+    assert len(windows(loaded, counted, length=5, n=7)) == 7
+    with pytest.raises(NotApplicable, match="second sample"):
+        windows(loaded, counted, length=5, n=8)
+
+    six = Setting("natural", corpus_of(tmp_path, "the old cat sat on . " * 6), sample_seed=1)
+    assert len(sentences(loaded, six, n=3)) == 3
+    with pytest.raises(NotApplicable, match="second sample"):
+        sentences(loaded, six, n=6)
+
+
 def test_a_short_corpus_is_told(loaded: LoadedModel, setting: Setting) -> None:
     with pytest.raises(UserError, match="120 tokens are needed and it has 100") as told:
         windows(loaded, setting, length=60, n=4)
