@@ -178,7 +178,11 @@ Plain = Annotated[Repeats | Synonyms | Independent | Echoes | Prose, Field(discr
 
 
 class Mixture(Text):
-    """Sequences of one text, and a share of them of another."""
+    """Sequences of one text, and a share of them of another.
+
+    Text with much to memorise, such as prose, keeps a small model from forming induction heads where it is there from
+    the start; heads that stand when it begins persist (`after`).
+    """
 
     kind: Literal["mixture"]
     mostly: Plain
