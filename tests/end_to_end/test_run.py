@@ -191,7 +191,7 @@ def test_two_runs_at_once_end_in_one_sound_catalog(command: Command, write_study
     [
         ({"familys": []}, "familys"),
         ({"claims": ["prefix-matching-head-exist"]}, "prefix-matching-heads-exist"),
-        ({"probes": ["attentions"]}, "Known probes: attention, "),
+        ({"probes": ["attentions"]}, "Known probes: ablation, attention, "),
         ({"published": [{"importer": "trott2024", "path": "."}]}, "trott2025"),
     ],
 )

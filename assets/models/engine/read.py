@@ -34,9 +34,9 @@ NO_PROBABILITIES = 0.05
 """Rows further than this from a sum of one are not read from matrices that a model shows: more than rounding in half
 precision, less than what matters."""
 
-UNDERFLOW = 0.01
-"""Share of the pairs in a window that may have no probability in any head: sharp heads leave some that are too small for
-float32. More are hidden by a selection of keys."""
+UNDERFLOW = 0.002
+"""Share of the pairs in a window that may have no probability in any head: sharp heads leave some too small for float32.
+More are hidden by a selection of keys."""
 
 
 @dataclass(frozen=True)
