@@ -35,8 +35,8 @@ NO_PROBABILITIES = 0.05
 precision, less than what matters."""
 
 UNDERFLOW = 0.002
-"""Share of the pairs in a window that may have no probability in any head: sharp heads leave some too small for float32.
-More are hidden by a selection of keys."""
+"""Share of the pairs in a window that may have no probability in any head: sharp heads leave some too small for
+float32. More are hidden by a selection of keys."""
 
 
 @dataclass(frozen=True)
