@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STATUSES = ("ok", "failed", "not_applicable")
 Row = Mapping[str, Any]
 

@@ -327,3 +327,20 @@ def test_the_same_fact_is_recorded_once(home: Home) -> None:
     assert not to.put("sources", "moving-target", {"sources": [row]})
     assert to.put("sources", "moving-target", {"sources": [{**row, "url": "https://example.org"}]})
     assert json.loads((home.ledger / "sources" / "moving-target.000002.json").read_text())["key"] == "moving-target"
+
+
+def test_a_catalog_of_another_schema_is_built_again_from_the_record(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_probe_run(Record(home), 10, 0.5, "key")
+    publish(home)
+    with duckdb.connect(str(home.catalog)) as connection:
+        connection.execute("DROP TABLE pair_measurements CASCADE")
+
+    monkeypatch.setattr(build, "SCHEMA_VERSION", record.SCHEMA_VERSION + 1)
+    put_probe_run(Record(home), 0, 0.4, "other")
+    publish(home)
+
+    assert query(home, "SELECT schema_version FROM schema_info") == [(record.SCHEMA_VERSION + 1,)]
+    assert query(home, "SELECT count(*) FROM pair_measurements") == [(0,)]
+    assert query(home, "SELECT count(DISTINCT checkpoint_id) FROM evidence") == [(2,)]
