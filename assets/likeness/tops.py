@@ -18,11 +18,15 @@ READ = ("prefix_matching", "prefix_matching_placebo", "previous_token")
 
 
 def inductions(scored: Sequence[Scored]) -> Iterator[Scored]:
-    """Every variant of prefix_matching, less the placebo of the same inputs where that was measured."""
+    """Every variant of prefix_matching, less the placebo of the same inputs where that was measured; one whose tokens
+    were drawn otherwise than the placebo's is left out."""
     for each in scored:
         if each.metric_id == "prefix_matching":
             placebo = of_inputs(scored, "prefix_matching_placebo", each.parameters)
-            yield less(each, placebo) if placebo else each
+            if placebo is None:
+                yield each
+            elif each.parameters.keys() <= placebo.parameters.keys():
+                yield less(each, placebo)
 
 
 def of_inputs(scored: Sequence[Scored], metric_id: str, inputs: Parameters) -> Scored | None:

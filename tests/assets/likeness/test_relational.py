@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -54,6 +55,14 @@ def test_a_positional_head_is_no_induction_head() -> None:
 
     assert tops(scored(matching)) == {"a@step9": (0, 0)}
     assert tops(induction) == {"a@step9": (1, 1)}
+
+
+def test_prefix_matching_on_tokens_drawn_otherwise_than_the_placebos_is_left_out() -> None:
+    placebo = scored(heads("a", [[0.9, 0.0], [0.0, 0.1]]), metric_id="prefix_matching_placebo")
+    other = replace(placebo, metric_id="prefix_matching", parameters={**placebo.parameters, "tokens": "all"})
+
+    assert list(inductions([other, placebo])) == []
+    assert list(inductions([other])) == [other]
 
 
 def test_scores_on_other_inputs_are_not_put_together() -> None:
