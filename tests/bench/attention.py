@@ -4,8 +4,8 @@ The bare pass runs the model's body alone, by transformers' SDPA attention. Besi
 output_attentions=True, which tools that keep whole attention matrices do underneath. Time is CPU seconds on one thread:
 all ways in turn, five rounds (output_attentions, slow and no target, in two of them), the median of the rounds'
 ratios. Memory is a process's peak less what it held before the pass, Linux only; of the largest model that alone is
-measured. Targets: at most 1.25 in time where the fused kernel reads, 1.40 in blocks (the entropy of every row is a
-tenth of that), 1.3 in memory. Ten minutes on an idle core.
+measured. Targets: at most 1.25 in time where the fused kernel reads, 1.40 in blocks, 1.3 in memory. Ten
+minutes on an idle core.
 """
 
 from __future__ import annotations

@@ -33,7 +33,12 @@ class Corpus:
         Raises:
             UserError: there is no such file, or it is not UTF-8 text.
         """
-        return cls(name or path.stem, path, _digest(path))
+        try:
+            return cls(name or path.stem, path, _digest(path, path.stat().st_mtime_ns))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"The corpus can't be read: {error}", where=str(path), mend="Name a text file in UTF-8 under `corpus`."
+            ) from None
 
     @property
     def identity(self) -> str:
@@ -46,14 +51,10 @@ class Corpus:
 
 
 @cache
-def _digest(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-        content.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"The corpus can't be read: {error}", where=str(path), mend="Name a text file in UTF-8 under `corpus`."
-        ) from None
+def _digest(path: Path, changed_ns: int) -> str:
+    """sha256 of a text, computed again where the file has changed: a process may outlive a corpus."""
+    content = path.read_bytes()
+    content.decode()
     return hashlib.sha256(content).hexdigest()
 
 
