@@ -235,7 +235,8 @@ def _insert(
         f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in columns.items() if name != "since_build"
     )
     since = f", {build} AS since_build" if "since_build" in columns else ""
-    if table not in HISTORIES and table not in {*VALUES_OF, "verdicts", "verdict_runs", "specifications"}:
+    written_once = table in VALUES_OF or table in HISTORIES or ("evaluation_id" in key and table != "evaluations")
+    if not written_once:
         same = " AND ".join(f'CAST(t."{name}" AS VARCHAR) = frame."{name}"' for name in key)
         connection.execute(f"DELETE FROM {table} AS t USING frame WHERE {same}")
     connection.execute(f"INSERT INTO {table} BY NAME SELECT {named}{since} FROM frame")

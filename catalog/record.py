@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 STATUSES = ("ok", "failed", "not_applicable")
 Row = Mapping[str, Any]
 
@@ -284,12 +284,13 @@ class Record:
     # Evaluations
 
     def put_evaluation(self, evaluation: Row, rows: Mapping[str, Iterable[Row]]) -> None:
-        """Records one deciding of the claims: its row, and those of verdicts, verdict_runs and specifications."""
+        """Records one deciding of the claims: its row, and by table the rows of what was decided and found out.
+
+        `rows` may hold further evaluations: the same claims under a condition.
+        """
         key = evaluation["evaluation_id"]
-        tables = {
-            "evaluations": [dict(evaluation)],
-            **{table: [dict(r) for r in content] for table, content in rows.items()},
-        }
+        tables = {table: [dict(row) for row in content] for table, content in rows.items()}
+        tables["evaluations"] = [dict(evaluation), *tables.get("evaluations", [])]
         text = canonical_json({"kind": "evaluations", "key": key, "rows": tables})
         if not write_new(self.home.evaluations / f"{key}.json", text.encode()):
             raise UserError(

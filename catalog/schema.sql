@@ -593,6 +593,214 @@ COMMENT ON COLUMN specifications.estimate IS 'The estimate under it.';
 COMMENT ON COLUMN specifications.ci_low IS 'Lower end of its 95 % interval.';
 COMMENT ON COLUMN specifications.ci_high IS 'Upper end.';
 
+CREATE TABLE reference_classes (
+    evaluation_id VARCHAR NOT NULL,
+    claim_id VARCHAR NOT NULL,
+    claim_version INTEGER NOT NULL,
+    predicate VARCHAR NOT NULL,
+    n_in INTEGER NOT NULL,
+    n_out INTEGER NOT NULL,
+    n_wrong INTEGER NOT NULL,
+    p_separation DOUBLE,
+    identifiable BOOLEAN NOT NULL,
+    reason VARCHAR NOT NULL
+);
+COMMENT ON TABLE reference_classes IS 'KEY: evaluation_id, claim_id, predicate. For a claim that holds in some models and fails in others: the simplest predicates over design properties that tell them apart. All that do so equally well are listed; they are aliases of each other.';
+COMMENT ON COLUMN reference_classes.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN reference_classes.claim_id IS 'The claim. -> claims.claim_id';
+COMMENT ON COLUMN reference_classes.claim_version IS 'Its version at that time.';
+COMMENT ON COLUMN reference_classes.predicate IS 'The class for which the claim holds, as it would stand in a claim file: n_layers >= 2.';
+COMMENT ON COLUMN reference_classes.n_in IS 'Models inside the class on which the claim was decided.';
+COMMENT ON COLUMN reference_classes.n_out IS 'Models outside of it on which it was decided.';
+COMMENT ON COLUMN reference_classes.n_wrong IS 'Models on the wrong side: inside and failing, or outside and holding.';
+COMMENT ON COLUMN reference_classes.p_separation IS 'Share of random assignments of the same verdicts to the models that some equally simple predicate separates as well.';
+COMMENT ON COLUMN reference_classes.identifiable IS 'Whether there are at least 8 models and p_separation is at most .05.';
+COMMENT ON COLUMN reference_classes.reason IS 'What that means, in a sentence.';
+
+CREATE TABLE correspondences (
+    evaluation_id VARCHAR NOT NULL,
+    axis VARCHAR NOT NULL,
+    construct VARCHAR NOT NULL,
+    metric_id VARCHAR NOT NULL,
+    level VARCHAR NOT NULL,
+    subject_a VARCHAR NOT NULL,
+    subject_b VARCHAR NOT NULL,
+    value DOUBLE,
+    chance DOUBLE,
+    ci_low DOUBLE,
+    ci_high DOUBLE,
+    n_pairs INTEGER NOT NULL,
+    reason VARCHAR
+);
+COMMENT ON TABLE correspondences IS 'KEY: evaluation_id, axis, construct, metric_id, level, subject_a, subject_b. How alike two things are on one axis, for one mechanism: training runs of a model, models of a family, families.';
+COMMENT ON COLUMN correspondences.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN correspondences.axis IS 'functional, developmental, positional, relational, configurational or representational.';
+COMMENT ON COLUMN correspondences.construct IS 'The mechanism: induction, previous_token, sink.';
+COMMENT ON COLUMN correspondences.metric_id IS 'The statistic of likeness; empty where the axis cannot be computed. ';
+COMMENT ON COLUMN correspondences.level IS 'run (two training runs of a model), model (two models of a family) or family.';
+COMMENT ON COLUMN correspondences.subject_a IS 'run_id, model_id or family_id.';
+COMMENT ON COLUMN correspondences.subject_b IS 'The other, later in the order of ids.';
+COMMENT ON COLUMN correspondences.value IS 'Likeness, the mean over pairs of training runs; null where it cannot be computed.';
+COMMENT ON COLUMN correspondences.chance IS 'What the axis''s own control gives; null where there is none.';
+COMMENT ON COLUMN correspondences.ci_low IS 'Lower end of the 95 % interval over training runs; null where they are too few.';
+COMMENT ON COLUMN correspondences.ci_high IS 'Upper end.';
+COMMENT ON COLUMN correspondences.n_pairs IS 'Pairs of training runs behind the value.';
+COMMENT ON COLUMN correspondences.reason IS 'Why it cannot be computed, or what limits it, in words.';
+
+CREATE TABLE held_out_predictions (
+    evaluation_id VARCHAR NOT NULL,
+    variant_id VARCHAR NOT NULL,
+    metric_id VARCHAR NOT NULL,
+    quantity VARCHAR NOT NULL,
+    strategy VARCHAR NOT NULL,
+    model_id VARCHAR NOT NULL,
+    predicted DOUBLE,
+    observed DOUBLE NOT NULL,
+    error DOUBLE,
+    reason VARCHAR
+);
+COMMENT ON TABLE held_out_predictions IS 'KEY: evaluation_id, variant_id, quantity, strategy, model_id. Trees or the tree: a model left out, its final value predicted by each strategy.';
+COMMENT ON COLUMN held_out_predictions.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN held_out_predictions.variant_id IS 'What was predicted. -> metric_variants.variant_id';
+COMMENT ON COLUMN held_out_predictions.metric_id IS 'Its metric. -> metrics.metric_id';
+COMMENT ON COLUMN held_out_predictions.quantity IS 'Which summary of the heads: the best head''s value at the final checkpoint.';
+COMMENT ON COLUMN held_out_predictions.strategy IS 'own_early, family, all_families, partial_pooling or own_early_and_partial_pooling.';
+COMMENT ON COLUMN held_out_predictions.model_id IS 'The model left out. -> models.model_id';
+COMMENT ON COLUMN held_out_predictions.predicted IS 'What the strategy predicts; null where it can say nothing.';
+COMMENT ON COLUMN held_out_predictions.observed IS 'What was measured: the mean over the model''s training runs.';
+COMMENT ON COLUMN held_out_predictions.error IS 'Absolute difference; null without a prediction.';
+COMMENT ON COLUMN held_out_predictions.reason IS 'Why there is no prediction, in words.';
+
+CREATE TABLE strategy_comparisons (
+    evaluation_id VARCHAR NOT NULL,
+    variant_id VARCHAR NOT NULL,
+    metric_id VARCHAR NOT NULL,
+    quantity VARCHAR NOT NULL,
+    strategy_a VARCHAR NOT NULL,
+    strategy_b VARCHAR NOT NULL,
+    n_models INTEGER NOT NULL,
+    mean_error_a DOUBLE,
+    mean_error_b DOUBLE,
+    difference DOUBLE,
+    ci_low DOUBLE,
+    ci_high DOUBLE,
+    p DOUBLE,
+    verdict VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL
+);
+COMMENT ON TABLE strategy_comparisons IS 'KEY: evaluation_id, variant_id, quantity, strategy_a, strategy_b. Which strategy predicts held-out models better, paired over the models.';
+COMMENT ON COLUMN strategy_comparisons.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN strategy_comparisons.variant_id IS 'What was predicted. -> metric_variants.variant_id';
+COMMENT ON COLUMN strategy_comparisons.metric_id IS 'Its metric. -> metrics.metric_id';
+COMMENT ON COLUMN strategy_comparisons.quantity IS 'Which summary of the heads.';
+COMMENT ON COLUMN strategy_comparisons.strategy_a IS 'The one compared.';
+COMMENT ON COLUMN strategy_comparisons.strategy_b IS 'The one that it is compared with.';
+COMMENT ON COLUMN strategy_comparisons.n_models IS 'Held-out models that both predicted.';
+COMMENT ON COLUMN strategy_comparisons.mean_error_a IS 'Mean absolute error of strategy_a over these models.';
+COMMENT ON COLUMN strategy_comparisons.mean_error_b IS 'Mean absolute error of strategy_b over the same models.';
+COMMENT ON COLUMN strategy_comparisons.difference IS 'Mean of error_a less error_b: negative where strategy_a is better.';
+COMMENT ON COLUMN strategy_comparisons.ci_low IS 'Lower end of its 95 % interval over models.';
+COMMENT ON COLUMN strategy_comparisons.ci_high IS 'Upper end.';
+COMMENT ON COLUMN strategy_comparisons.p IS 'Two-sided sign-flip permutation p over the models.';
+COMMENT ON COLUMN strategy_comparisons.verdict IS 'a_better, b_better or cannot_tell.';
+COMMENT ON COLUMN strategy_comparisons.reason IS 'The same in a sentence.';
+
+CREATE TABLE predictions (
+    prediction_id VARCHAR NOT NULL,
+    claim_id VARCHAR NOT NULL,
+    claim_version INTEGER NOT NULL,
+    subject VARCHAR NOT NULL,
+    of_build INTEGER NOT NULL,
+    probability DOUBLE,
+    estimate DOUBLE,
+    pi_low DOUBLE,
+    pi_high DOUBLE,
+    base_rate DOUBLE,
+    last_probability DOUBLE,
+    last_estimate DOUBLE,
+    basis VARCHAR NOT NULL,
+    made_at TIMESTAMP NOT NULL,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE predictions IS 'KEY: prediction_id. What the claims expect of a model, frozen before it is measured.';
+COMMENT ON COLUMN predictions.prediction_id IS 'Id of the prediction: claim, version, subject and quantity.';
+COMMENT ON COLUMN predictions.claim_id IS 'The claim. -> claims.claim_id';
+COMMENT ON COLUMN predictions.claim_version IS 'Its version.';
+COMMENT ON COLUMN predictions.subject IS 'The model or training run predicted. -> models.model_id';
+COMMENT ON COLUMN predictions.of_build IS 'Build whose evidence it was made from.';
+COMMENT ON COLUMN predictions.probability IS 'Probability that the claim holds in a training run of the subject; null where the claim is not about a threshold.';
+COMMENT ON COLUMN predictions.estimate IS 'Expected value of the claim''s quantity, in its unit.';
+COMMENT ON COLUMN predictions.pi_low IS 'Lower end of the 95 % prediction interval for one training run.';
+COMMENT ON COLUMN predictions.pi_high IS 'Upper end.';
+COMMENT ON COLUMN predictions.base_rate IS 'Share of training runs of all models so far in which the claim holds: what skill is measured against.';
+COMMENT ON COLUMN predictions.last_probability IS 'The share in the nearest smaller model of the family: the forecast `same as the last size`.';
+COMMENT ON COLUMN predictions.last_estimate IS 'The mean quantity in that model.';
+COMMENT ON COLUMN predictions.basis IS 'What the prediction rests on, in words.';
+COMMENT ON COLUMN predictions.made_at IS 'When it was frozen, UTC; since_build decides the order.';
+COMMENT ON COLUMN predictions.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE prediction_scores (
+    prediction_id VARCHAR NOT NULL,
+    evaluation_id VARCHAR NOT NULL,
+    outcome DOUBLE,
+    observed DOUBLE,
+    n_runs INTEGER NOT NULL,
+    brier DOUBLE,
+    covered DOUBLE,
+    skill DOUBLE,
+    skill_over_last DOUBLE
+);
+COMMENT ON TABLE prediction_scores IS 'KEY: prediction_id, evaluation_id. How frozen predictions did once the model was measured.';
+COMMENT ON COLUMN prediction_scores.prediction_id IS 'The prediction. -> predictions.prediction_id';
+COMMENT ON COLUMN prediction_scores.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN prediction_scores.outcome IS 'Share of the subject''s decided training runs in which the claim holds; null where runs are not decided singly.';
+COMMENT ON COLUMN prediction_scores.observed IS 'Mean of the claim''s quantity over them.';
+COMMENT ON COLUMN prediction_scores.n_runs IS 'Training runs scored.';
+COMMENT ON COLUMN prediction_scores.brier IS 'Mean squared difference of probability and outcome over training runs.';
+COMMENT ON COLUMN prediction_scores.covered IS 'Share of training runs inside the prediction interval.';
+COMMENT ON COLUMN prediction_scores.skill IS '1 - brier / brier of the base rate (of the estimate: squared errors): above 0 is better than the base rate.';
+COMMENT ON COLUMN prediction_scores.skill_over_last IS 'The same against `same as the last size`.';
+
+CREATE TABLE survival (
+    evaluation_id VARCHAR NOT NULL,
+    claim_id VARCHAR NOT NULL,
+    claim_version INTEGER NOT NULL,
+    n_tested INTEGER NOT NULL,
+    n_at_risk INTEGER NOT NULL,
+    n_events INTEGER NOT NULL,
+    survival DOUBLE,
+    ci_low DOUBLE,
+    ci_high DOUBLE,
+    reason VARCHAR NOT NULL
+);
+COMMENT ON TABLE survival IS 'KEY: evaluation_id, claim_id, n_tested. Survival of claims over the models that they were tested on, in the order of release (Kaplan-Meier).';
+COMMENT ON COLUMN survival.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN survival.claim_id IS 'The claim. -> claims.claim_id';
+COMMENT ON COLUMN survival.claim_version IS 'Its version at that time.';
+COMMENT ON COLUMN survival.n_tested IS 'Models tested so far; 0 = none.';
+COMMENT ON COLUMN survival.n_at_risk IS 'Claims that were tested on so many models and had not failed before.';
+COMMENT ON COLUMN survival.n_events IS 'Of these, those that failed at this one.';
+COMMENT ON COLUMN survival.survival IS 'Estimated share of claims that survive so many tests; null where there are too few events to say.';
+COMMENT ON COLUMN survival.ci_low IS 'Lower end of its 95 % interval.';
+COMMENT ON COLUMN survival.ci_high IS 'Upper end.';
+COMMENT ON COLUMN survival.reason IS 'What it says, or why nothing can be said.';
+
+CREATE TABLE conflicts (
+    evaluation_id VARCHAR NOT NULL,
+    claim_a VARCHAR NOT NULL,
+    claim_b VARCHAR NOT NULL,
+    checkpoint_id VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL,
+    next_measurement VARCHAR NOT NULL
+);
+COMMENT ON TABLE conflicts IS 'KEY: evaluation_id, claim_a, claim_b, checkpoint_id. Pairs of claims that imply different values for the same checkpoint.';
+COMMENT ON COLUMN conflicts.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN conflicts.claim_a IS 'One claim. -> claims.claim_id';
+COMMENT ON COLUMN conflicts.claim_b IS 'The other. -> claims.claim_id';
+COMMENT ON COLUMN conflicts.checkpoint_id IS 'Where they cannot both be right: a checkpoint, or the last one of a training run.';
+COMMENT ON COLUMN conflicts.reason IS 'What each implies there, in words.';
+COMMENT ON COLUMN conflicts.next_measurement IS 'The cheapest measurement that would decide between them.';
+
 CREATE TABLE advisories (
     advisory_id VARCHAR NOT NULL,
     scope JSON NOT NULL,

@@ -49,6 +49,35 @@ class Decisions:
     specifications: Rows
 
 
+@dataclass(frozen=True)
+class Material:
+    """What verdicts are made of: whom they are about, what was measured, and which instruments failed their checks."""
+
+    subjects: Subjects
+    evidence: Evidence
+    faults: Faults
+
+
+def read_material(connection: duckdb.DuckDBPyConnection, claims: Sequence[Claim], view: str = "evidence") -> Material:
+    """Everything that the claims read.
+
+    Args:
+        connection: to a catalog, read-only or not.
+        view: `evidence`, or a relation with its columns.
+    """
+    subjects = read_subjects(connection)
+    rows = connection.sql(
+        f"SELECT {COLUMNS} FROM {view} WHERE list_contains($1, metric_id)", params=[_metrics(claims)]
+    ).pl()
+    evidence = Evidence(
+        rows,
+        adds_bos={name: model["adds_bos"] for name, model in subjects.models.items()},
+        n_layers={name: model["n_layers"] for name, model in subjects.models.items()},
+    )
+    faults = instrument_faults(rows, {name: model["architecture"] for name, model in subjects.models.items()})
+    return Material(subjects, evidence, faults)
+
+
 def decide(connection: duckdb.DuckDBPyConnection, claims: Sequence[Claim], evaluation_id: str) -> Decisions:
     """Decides every claim at each of its levels, for every subject in the catalog.
 
@@ -57,19 +86,14 @@ def decide(connection: duckdb.DuckDBPyConnection, claims: Sequence[Claim], evalu
         claims: each is decided by itself.
         evaluation_id: that the rows will carry.
     """
-    subjects = read_subjects(connection)
-    rows = connection.sql(
-        f"SELECT {COLUMNS} FROM evidence WHERE list_contains($1, metric_id)", params=[_metrics(claims)]
-    ).pl()
-    evidence = Evidence(
-        rows,
-        adds_bos={name: model["adds_bos"] for name, model in subjects.models.items()},
-        n_layers={name: model["n_layers"] for name, model in subjects.models.items()},
-    )
-    faults = instrument_faults(rows, {name: model["architecture"] for name, model in subjects.models.items()})
+    return decide_on(read_material(connection, claims), claims, evaluation_id)
+
+
+def decide_on(material: Material, claims: Sequence[Claim], evaluation_id: str) -> Decisions:
+    """The same on what was read."""
     made = Decisions([], [], [])
     for claim in claims:
-        _decide_one(claim, subjects, evidence, faults, evaluation_id, made)
+        _decide_one(claim, material, evaluation_id, made)
     return made
 
 
@@ -83,9 +107,8 @@ def _metrics(claims: Iterable[Claim]) -> list[str]:
     return sorted(found)
 
 
-def _decide_one(
-    claim: Claim, subjects: Subjects, evidence: Evidence, faults: Faults, evaluation_id: str, made: Decisions
-) -> None:
+def _decide_one(claim: Claim, material: Material, evaluation_id: str, made: Decisions) -> None:
+    subjects, evidence, faults = material.subjects, material.evidence, material.faults
     own = Judging(claim, claim.estimand, subjects, evidence, faults, examine=True).all()
     others: dict[tuple[str, str], dict[str, Judged]] = {}
     variants = claim.variants()
@@ -201,16 +224,16 @@ def evidence_digest(connection: duckdb.DuckDBPyConnection, claims: Sequence[Clai
     content = {
         "version": DECISION_VERSION,
         "claims": [claim_row(claim)["file_sha256"] for claim in sorted(claims, key=lambda claim: claim.id)],
-        "evidence": _sum_of_hashes(connection, read, [_metrics(claims)]),
-        "checkpoints": _sum_of_hashes(connection, CHECKPOINTS_OF_RUNS),
-        "models": _sum_of_hashes(connection, "SELECT * EXCLUDE (since_build, properties) FROM models"),
-        "families": _sum_of_hashes(connection, "SELECT family_id, role, organisation FROM families"),
-        "runs": _sum_of_hashes(connection, "SELECT run_id, model_id FROM training_runs"),
+        "evidence": sum_of_hashes(connection, read, [_metrics(claims)]),
+        "checkpoints": sum_of_hashes(connection, CHECKPOINTS_OF_RUNS),
+        "models": sum_of_hashes(connection, "SELECT * EXCLUDE (since_build, properties) FROM models"),
+        "families": sum_of_hashes(connection, "SELECT family_id, role, organisation FROM families"),
+        "runs": sum_of_hashes(connection, "SELECT run_id, model_id FROM training_runs"),
     }
     return digest(canonical_json(content))
 
 
-def _sum_of_hashes(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> str:
+def sum_of_hashes(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> str:
     """Number of rows and sum of the rows' 64-bit md5 prefixes: equal for equal sets of rows."""
     text = f"SELECT count(*), sum(md5_number_lower(CAST(q AS VARCHAR))::HUGEINT) FROM ({query}) AS q"
     [(n, total)] = connection.execute(text, list(parameters)).fetchall()

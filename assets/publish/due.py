@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from assets.claims.decide import evidence_digest
+from assets.analyses.registry import situation_digest
 from assets.claims.recording import put_claims
 from assets.likeness.plan import due
 from assets.publish.publication import claims_in_force
@@ -40,7 +40,7 @@ def _report_is_older(home: Home) -> bool:
 def _is_behind(home: Home, study: Study) -> bool:
     try:
         with duckdb.connect(str(home.catalog), read_only=True) as connection:
-            digest = evidence_digest(connection, claims_in_force(connection, study))
+            digest = situation_digest(connection, claims_in_force(connection, study))
             row = first_row(connection, "SELECT inputs_digest FROM current_evaluation")
             return row is None or row[0] != digest or bool(due(connection))
     except duckdb.Error:

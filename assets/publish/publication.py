@@ -1,7 +1,7 @@
 """One publication: staged evidence -> likeness of runs -> verdicts -> catalog, under the writer's lock.
 
 The order of things, and what need not be done again. Not here: comparing (assets/likeness), deciding (assets/claims),
-the file (catalog/build.py).
+what follows beyond single verdicts (assets/analyses), the file (catalog/build.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from assets.claims.decide import decide, evidence_digest
+from assets.analyses.registry import Situation, analyse, situation_digest
+from assets.claims.decide import decide_on, read_material
 from assets.claims.schema import Claim, load_claims
 from assets.likeness.compare import compare
 from assets.models.sources import Say
@@ -63,7 +64,7 @@ def publish(home: Home, study: Study, say: Say) -> Publication:
                 claims = claims_in_force(connection, study)
                 n_evidence = _count(connection, "evidence")
                 n_likeness = _count(connection, "likeness")
-                digest = evidence_digest(connection, claims)
+                digest = situation_digest(connection, claims)
                 evaluation_id = _standing_evaluation(connection, digest)
                 decided = evaluation_id is None and bool(claims)
                 if decided:
@@ -115,7 +116,8 @@ def _decide(
 ) -> str:
     evaluated_at = now()
     evaluation_id = f"{evaluated_at.replace('-', '').replace(':', '').lower()}-{uuid.uuid4().hex[:8]}"
-    decisions = decide(connection, list(claims), evaluation_id)
+    material = read_material(connection, claims)
+    decisions = decide_on(material, claims, evaluation_id)
     evaluation = {
         "evaluation_id": evaluation_id,
         "of_build": build,
@@ -124,10 +126,13 @@ def _decide(
         "code_version": code_version(),
         "inputs_digest": digest,
     }
+    situation = Situation(connection, claims, material, decisions, evaluation_id, build)
     rows = {
         "verdicts": decisions.verdicts,
         "verdict_runs": decisions.verdict_runs,
         "specifications": decisions.specifications,
     }
+    for table, found in analyse(situation).items():
+        rows[table] = [*rows.get(table, []), *found]
     record.put_evaluation(evaluation, rows)
     return evaluation_id
