@@ -16,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
 
-.PHONY: demo test ui report bench architectures lint lock clean help
+.PHONY: demo test ui report bench validate architectures lint lock clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -47,6 +47,10 @@ report: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	@$(BIN)/python -m tests.bench
+
+# How often the rules are right, by simulation: coverage of intervals, wrong verdicts. Takes about half an hour.
+validate: $(VENV)/.installed
+	@$(BIN)/python -m tests.validation
 
 # Writes assets/models/ARCHITECTURES.md: which decoder classes of transformers are measured, and how.
 architectures: $(VENV)/.installed
