@@ -19,7 +19,14 @@ from assets.claims.evidence import Evidence
 from assets.claims.gates import Faults, instrument_faults
 from assets.claims.judging import Judged, Judging
 from assets.claims.outcomes import RunOutcome, Verdict
-from assets.claims.robustness import EXAMINED, flips_by_choice, flips_without, robustness, told_of_thresholds
+from assets.claims.robustness import (
+    EXAMINED,
+    flips_by_choice,
+    flips_without,
+    robustness,
+    told_of_placebo,
+    told_of_thresholds,
+)
 from assets.claims.schema import Claim, claim_row
 from assets.claims.subjects import CHECKPOINTS_OF_RUNS, Subjects, read_subjects
 from assets.study import digest
@@ -149,6 +156,8 @@ def _verdict_row(
 ) -> dict[str, Any]:
     ruling = judged.ruling
     included = [subjects.runs[run_id] for run_id in sorted(judged.included)]
+    alone = sum(run.no_placebo for run in judged.runs if run.run_id in judged.included)
+    told = told_of_thresholds(ruling.verdict, single) + told_of_placebo(alone, len(included))
     flips = [*ruling.flips, *flips_without(ruling.verdict, judged.without), *flips_by_choice(ruling.verdict, single)]
     return {
         "verdict": ruling.verdict,
@@ -165,10 +174,10 @@ def _verdict_row(
         "n_runs": len(included),
         "n_models": len({run.model_id for run in included}),
         "n_families": len({run.family_id for run in included}),
-        "robustness": robustness(ruling.verdict, every, judged.without),
+        "robustness": robustness(ruling.verdict, every, judged.without, no_placebo=alone > 0),
         "exploratory": _exploratory(claim, judged, subjects, evidence),
         "flips_when": flips,
-        "reason": ruling.reason + told_of_thresholds(ruling.verdict, single),
+        "reason": ruling.reason + told,
     }
 
 

@@ -1,7 +1,8 @@
 """The rows that claims read, and the readings made of them.
 
 Each run is read by the first metric, in the claim's order of preference, that it was measured with; two variants are
-never pooled.
+never pooled. A run without the placebo that a claim subtracts is read by its score alone and flagged; it is never
+compared with runs that are read less theirs.
 
 Here: from rows of the view `evidence` to one number per run, with its interval over token sequences. Not here: what a
 claim asks for (readings.py), the formulas for trajectories (summaries.py).
@@ -58,6 +59,7 @@ class Evidence:
         self._finals: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
         self._heads: dict[tuple[str, str, str, str], pl.DataFrame] = {}
         self._matching: dict[str, dict[str, list[str]]] = {}
+        self._without_placebo: dict[str, set[tuple[str, str]]] = {}
 
     @staticmethod
     def _find_origins(rows: pl.DataFrame) -> dict[tuple[str, str], tuple[str, frozenset[str]]]:
@@ -85,7 +87,8 @@ class Evidence:
     def matching(self, reading: Reading, run_id: str) -> list[str]:
         """The variants that the reading allows and the run has, the preferred first.
 
-        Order: as the claim names the metrics; then with BOS where the model's tokenizer puts one, else without.
+        Order: as the claim names the metrics; then beside a placebo, where the claim subtracts one; then with BOS where
+        the model's tokenizer puts one, else without.
         """
         key = reading.scoring.key()
         if key not in self._matching:
@@ -95,33 +98,58 @@ class Evidence:
     def _rank(self, reading: Reading) -> dict[str, list[str]]:
         """By run, the variants that the reading allows and the run has, the preferred first."""
         known = {variant.variant_id: variant for variant in self.variants}
-        ranked: dict[str, list[tuple[int, bool, str]]] = {}
+        ranked: dict[str, list[tuple[int, bool, bool, str]]] = {}
         for variant_id, frame in self.scores(reading).items():
             variant = known[variant_id]
             for run_id in frame["run_id"].unique():
                 bos = bool(self._adds_bos.get(self._model_of[run_id]))
                 unusual = variant.parameters.get("bos", bos) != bos
-                ranked.setdefault(run_id, []).append((reading.metrics.index(variant.metric_id), unusual, variant_id))
+                alone = self.lacks_placebo(reading, run_id, variant_id)
+                preference = (reading.metrics.index(variant.metric_id), alone, unusual, variant_id)
+                ranked.setdefault(run_id, []).append(preference)
         return {run_id: [variant for *_, variant in sorted(found)] for run_id, found in ranked.items()}
+
+    def lacks_placebo(self, reading: Reading, run_id: str, variant_id: str | None) -> bool:
+        """Whether the claim subtracts a placebo that the run was not measured with: it is read by its score alone."""
+        self.scores(reading)
+        return (variant_id, run_id) in self._without_placebo[reading.scoring.key()]
 
     def shared(self, reading: Reading, run_ids: Iterable[str]) -> str | None:
         """The variant that most of the runs have, the preferred one among equals: what can be compared between them."""
-        counts: Counter[str] = Counter()
-        ranks: Counter[str] = Counter()
+        way = self._shared_way(reading, run_ids)
+        return way[0] if way else None
+
+    def not_shared(self, reading: Reading, run_ids: Sequence[str]) -> dict[str, str]:
+        """The runs that can't be compared with most of these, with why."""
+        way = self._shared_way(reading, run_ids)
+        return {run_id: why for run_id in run_ids if (why := self._why_not_shared(reading, run_id, way))}
+
+    def _why_not_shared(self, reading: Reading, run_id: str, way: tuple[str, bool] | None) -> str:
+        ranked = self.matching(reading, run_id)
+        if way is None or not ranked:
+            return self.why_missing(reading)
+        variant_id, alone = way
+        if variant_id not in ranked:
+            return f"not measured as {variant_id}, which most runs have"
+        if self.lacks_placebo(reading, run_id, variant_id) == alone:
+            return ""
+        return f"measured {'with' if alone else 'without'} {reading.minus}, unlike most runs"
+
+    def _shared_way(self, reading: Reading, run_ids: Iterable[str]) -> tuple[str, bool] | None:
+        """The variant that most of the runs have, and whether without the placebo."""
+        counts: Counter[tuple[str, bool]] = Counter()
+        ranks: Counter[tuple[str, bool]] = Counter()
         for run_id in run_ids:
             for rank, variant in enumerate(self.matching(reading, run_id)):
-                counts[variant] += 1
-                ranks[variant] += rank
-        ordered = sorted(counts, key=lambda v: (-counts[v], ranks[v] / counts[v], v))
-        return ordered[0] if ordered else None
+                way = variant, self.lacks_placebo(reading, run_id, variant)
+                counts[way] += 1
+                ranks[way] += rank
+        return min(counts, key=lambda way: (-counts[way], ranks[way] / counts[way], way), default=None)
 
-    def why_missing(self, reading: Reading, run_id: str) -> str:
-        """Why the run has no variant that fits, in words."""
-        named = " or ".join(reading.metrics)
-        plain = reading.model_copy(update={"minus": None})
-        if reading.minus and self.matching(plain, run_id):
-            return f"no measurement of {reading.minus} beside {named}"
-        return f"no measurement of {named}"
+    @staticmethod
+    def why_missing(reading: Reading) -> str:
+        """Why a run has no variant that fits, in words."""
+        return f"no measurement of {' or '.join(reading.metrics)}"
 
     # Scores of heads
 
@@ -129,6 +157,7 @@ class Evidence:
         """By variant, one row per checkpoint and head: value on the claim's scale, halves, error, low, high."""
         key = reading.scoring.key()
         if key not in self._scores:
+            self._without_placebo[key] = set()
             made = {v.variant_id: self._scored(v, reading) for v in self.variants if self._allows(reading, v)}
             self._scores[key] = {variant: frame for variant, frame in made.items() if frame.height}
         return self._scores[key]
@@ -142,25 +171,20 @@ class Evidence:
         frame = self._on_scale(variant.variant_id, reading.stratum, reading.scale)
         if reading.minus:
             placebo = self._placebo_of(variant, reading.minus)
-            if placebo is None:
-                return frame.clear()
-            other = self._on_scale(placebo, "", reading.scale)
-            at = ["checkpoint_id", "layer", "head"]
-            columns = ["value", "value_a", "value_b", "standard_error", "n"]
-            frame = frame.join(other.select(*at, *columns), on=at, suffix="_minus", nulls_equal=True)
-            frame = frame.with_columns(
-                *(pl.col(name) - pl.col(f"{name}_minus") for name in ("value", "value_a", "value_b")),
-                standard_error=(pl.col("standard_error") ** 2 + pl.col("standard_error_minus") ** 2).sqrt(),
-                n=pl.min_horizontal("n", "n_minus"),
-            ).select(frame.columns)
+            other = self._on_scale(placebo, "", reading.scale) if placebo else frame.clear()
+            less = _less(frame, other)
+            alone = frame.filter(~pl.col("run_id").is_in(less["run_id"].unique().implode()))
+            self._without_placebo[reading.scoring.key()] |= {
+                (variant.variant_id, run) for run in alone["run_id"].unique()
+            }
+            frame = pl.concat([less, alone])
         return _with_intervals(frame)
 
     def _placebo_of(self, variant: Variant, metric_id: str) -> str | None:
-        """The placebo's variant that agrees in every parameter that both have, but for the input."""
-        own = variant.parameters
+        """The placebo's variant that has every parameter of this one, equal but for the input: tokens drawn alike."""
+        asked = {key: value for key, value in variant.parameters.items() if key != "input"}.items()
         for other in self.variants:
-            common = (own.keys() & other.parameters.keys()) - {"input"}
-            if other.metric_id == metric_id and all(other.parameters[key] == own[key] for key in common):
+            if other.metric_id == metric_id and asked <= other.parameters.items():
                 return other.variant_id
         return None
 
@@ -194,11 +218,10 @@ class Evidence:
         return self._trajectories[key]
 
     def estimate(self, reading: Reading, run_id: str, variant_id: str | None = None) -> Estimate:
-        """The reading of one run, by its preferred variant or by the one named."""
+        """The reading of one run, by its preferred variant or by the one named, which it must have."""
         ranked = self.matching(reading, run_id)
-        if not ranked or (variant_id and variant_id not in ranked):
-            other = f"not measured as {variant_id}, which most runs have"
-            return Estimate(None, reason=other if ranked else self.why_missing(reading, run_id))
+        if not ranked:
+            return Estimate(None, reason=self.why_missing(reading))
         chosen = variant_id or ranked[0]
         if reading.quantity in FROM_THE_LAST:
             return self._from_the_last(reading, run_id, chosen)
@@ -229,14 +252,16 @@ class Evidence:
         The grid is the one that most runs have; runs with more checkpoints are read at these only, runs that lack one
         of them are left out, since slopes, peaks and onsets depend on where one looks.
         """
-        variant = self.shared(reading, run_ids)
+        variant, apart = self.shared(reading, run_ids), self.not_shared(reading, run_ids)
+        found = {run_id: Estimate(None, reason=why) for run_id, why in apart.items()}
+        alike = [run_id for run_id in run_ids if run_id not in apart]
         if variant is None or reading.quantity in FROM_THE_LAST:
-            return {run_id: self.estimate(reading, run_id, variant) for run_id in run_ids}
+            found |= {run_id: self.estimate(reading, run_id, variant) for run_id in alike}
+            return {run_id: found[run_id] for run_id in run_ids}
         held = self.trajectories(reading)[variant]
-        grids = Counter(tuple(held[run_id].step.tolist()) for run_id in run_ids if run_id in held)
+        grids = Counter(tuple(held[run_id].step.tolist()) for run_id in alike if run_id in held)
         grid = max(grids, key=lambda steps: (grids[steps], len(steps), steps), default=())
-        found: dict[str, Estimate] = {}
-        for run_id in run_ids:
+        for run_id in alike:
             if run_id not in held:
                 found[run_id] = self.estimate(reading, run_id, variant)
                 continue
@@ -246,7 +271,7 @@ class Evidence:
                 found[run_id] = Estimate(None, variant_id=variant, reason=reason)
             else:
                 found[run_id] = over_training(reading, at_steps(held[run_id], grid), variant)
-        return found
+        return {run_id: found[run_id] for run_id in run_ids}
 
     def final_heads(self, reading: Reading, run_id: str, variant_id: str) -> pl.DataFrame:
         """The heads of a run's final checkpoint: layer, head, value, low, high; in the order of layer and head.
@@ -281,6 +306,17 @@ def at_steps(run: Trajectory, steps: Sequence[int]) -> Trajectory:
     kept = np.isin(run.step, steps)
     columns = {name: getattr(run, name)[kept] for name in ("step", "tokens", "value", "layer", "head")}
     return replace(run, **cast(Any, columns))
+
+
+def _less(frame: pl.DataFrame, placebo: pl.DataFrame) -> pl.DataFrame:
+    """The rows that have a placebo, less it: halves by halves, standard errors added in squares."""
+    at, columns = ["checkpoint_id", "layer", "head"], ["value", "value_a", "value_b", "standard_error", "n"]
+    both = frame.join(placebo.select(*at, *columns), on=at, suffix="_minus", nulls_equal=True)
+    return both.with_columns(
+        *(pl.col(name) - pl.col(f"{name}_minus") for name in ("value", "value_a", "value_b")),
+        standard_error=(pl.col("standard_error") ** 2 + pl.col("standard_error_minus") ** 2).sqrt(),
+        n=pl.min_horizontal("n", "n_minus"),
+    ).select(frame.columns)
 
 
 def _with_intervals(frame: pl.DataFrame) -> pl.DataFrame:

@@ -32,6 +32,7 @@ from assets.claims.verdicts import counted, family_rule, number, vote, votes_rul
 
 WORDS: dict[str | None, Verdict] = {"h": "holds", "f": "fails", "u": "inconclusive"}
 NOT_YET, NEVER = "Can't be decided yet", "Does not apply"
+NO_PLACEBO = "no placebo"
 EVALUATED = (*DECIDED, "inconclusive")
 Vote = Literal["h", "f", "m"]
 
@@ -93,8 +94,22 @@ class Judging:
         found = {run_id: gate for run_id in self.subjects.runs if (gate := self._gate(run_id)) is not None}
         for together in self._groups():
             inside = [run_id for run_id in together if run_id not in found]
-            found |= {run.run_id: run for run in self.estimand.sample(self.evidence, inside)}
+            found |= {run.run_id: self._flagged(run) for run in self.estimand.sample(self.evidence, inside)}
         return {run_id: found[run_id] for run_id in self.subjects.runs}
+
+    def _flagged(self, run: RunOutcome) -> RunOutcome:
+        """The outcome, marked where it was read without the placebo that the claim subtracts."""
+        if run.state != "decided" or not self._lacks_placebo(run):
+            return run
+        return replace(run, reason="; ".join(filter(None, [run.reason, NO_PLACEBO])), no_placebo=True)
+
+    def _lacks_placebo(self, run: RunOutcome) -> bool:
+        for reading in self.estimand.readings().values():
+            ranked = self.evidence.matching(reading, run.run_id) if reading.minus else []
+            read = run.variant_id if run.variant_id in ranked else next(iter(ranked), None)
+            if read and self.evidence.lacks_placebo(reading, run.run_id, read):
+                return True
+        return False
 
     def _groups(self) -> Iterable[list[str]]:
         if self.estimand.unit == "run":
@@ -111,7 +126,8 @@ class Judging:
             return RunOutcome(run_id, left_out[0], reason=left_out[1])
         for reading in self.estimand.readings().values():
             ranked = self.evidence.matching(reading, run_id)
-            for metric in [self.evidence.metric_of(ranked[0]), reading.minus] if ranked else []:
+            alone = bool(ranked) and self.evidence.lacks_placebo(reading, run_id, ranked[0])
+            for metric in [self.evidence.metric_of(ranked[0]), None if alone else reading.minus] if ranked else []:
                 fault = self.faults.get((metric or "", run.properties["architecture"]))
                 if fault:
                     return RunOutcome(run_id, "undefined", variant_id=ranked[0], reason=f"instrument: {fault}")

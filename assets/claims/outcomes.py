@@ -20,6 +20,7 @@ class RunOutcome:
         outcome: h (holds), f (fails) or u (undecided); None where runs are not decided singly.
         low, high: 95 % interval over token sequences (bounds, for an order of events).
         reason: why it came out so, or why it does not count, in words.
+        no_placebo: whether the claim subtracts a placebo that the run was not measured with.
     """
 
     run_id: str
@@ -31,6 +32,7 @@ class RunOutcome:
     standard_error: float | None = None
     variant_id: str | None = None
     reason: str = ""
+    no_placebo: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from assets.claims.outcomes import DECIDED, OPPOSITES, Verdict
+from assets.claims.verdicts import counted
 
 AGREEING = 0.8
 """Share of the specifications that must agree with a robust verdict."""
@@ -16,11 +17,12 @@ EXAMINED = (*DECIDED, "inconclusive")
 
 
 def robustness(
-    verdict: Verdict, specifications: Sequence[Verdict], without: Mapping[str, Verdict]
+    verdict: Verdict, specifications: Sequence[Verdict], without: Mapping[str, Verdict], no_placebo: bool = False
 ) -> Literal["robust", "sensitive", "fragile"] | None:
     """fragile: one unit less or one choice gives the opposite; robust: 80 % of the choices agree; else sensitive.
 
-    None where nothing was examined: no verdict, or no choice under which there is one.
+    None where nothing was examined: no verdict, or no choice under which there is one. What rests on runs without the
+    placebo that the claim subtracts is never robust.
     """
     if verdict not in EXAMINED:
         return None
@@ -29,7 +31,7 @@ def robustness(
     found = [other for other in specifications if other in EXAMINED]
     if not found:
         return None
-    return "robust" if found.count(verdict) >= AGREEING * len(found) else "sensitive"
+    return "robust" if found.count(verdict) >= AGREEING * len(found) and not no_placebo else "sensitive"
 
 
 def flips_without(verdict: Verdict, without: Mapping[str, Verdict]) -> list[dict[str, Any]]:
@@ -67,3 +69,8 @@ def told_of_thresholds(verdict: Verdict, single: Mapping[str, Verdict]) -> str:
         return ""
     told = ", ".join(f"{label}: {other.replace('_', ' ')}" for label, other in found.items())
     return f" With other thresholds ({told})."
+
+
+def told_of_placebo(n_without: int, n: int) -> str:
+    """How many of the training runs were read without the placebo, as a sentence; empty where none was."""
+    return f" No placebo in {n_without} of {counted(n, 'training run')}: the score alone." if n_without else ""

@@ -60,7 +60,7 @@ class Order(Estimand):
             onset = None if run is None else onset_interval(run, self.threshold)
             variants += ranked[:1]
             if onset is None:
-                reason = "no checkpoint with a known step" if ranked else evidence.why_missing(reading, run_id)
+                reason = "no checkpoint with a known step" if ranked else evidence.why_missing(reading)
                 return RunOutcome(run_id, "missing", variant_id=variants[0] if variants else None, reason=reason)
             onsets.append(onset)
         outcome, reason = precedes(*onsets)

@@ -55,16 +55,16 @@ class Similarity(Estimand):
 
     def sample(self, evidence: Evidence, run_ids: Sequence[str]) -> list[RunOutcome]:
         """Each run's trajectory, all of one variant; the estimate shown is its peak."""
-        variant = evidence.shared(self.of, run_ids)
+        variant, apart = evidence.shared(self.of, run_ids), evidence.not_shared(self.of, run_ids)
         held = evidence.trajectories(self.of).get(variant or "", {})
         found = []
         for run_id in run_ids:
-            if run_id in held:
+            if run_id in apart:
+                run = RunOutcome(run_id, "missing", reason=apart[run_id])
+            elif run_id in held:
                 run = RunOutcome(run_id, "decided", estimate=float(held[run_id].value.max()), variant_id=variant)
             else:
-                measured = variant in evidence.matching(self.of, run_id)
-                reason = "no checkpoint with a known step" if measured else evidence.why_missing(self.of, run_id)
-                run = RunOutcome(run_id, "missing", variant_id=variant if measured else None, reason=reason)
+                run = RunOutcome(run_id, "missing", variant_id=variant, reason="no checkpoint with a known step")
             found.append(run)
         return found
 
