@@ -1,8 +1,8 @@
 """Error rate of each kind of verdict at 3, 5, 9 and 20 units: `holds` and `fails` where the truth is at the very edge.
 
 Each rule is asked alone, without the gate that lets no model speak on fewer than five runs and no family vote across on
-fewer than five families: figures below that show what the gate is for. A trend claims an order of all sizes: where models
-differ by more than their runs, a step that goes down is real, and `fails` is the right word for it.
+fewer than five families: figures below that show what the gate is for. A trend claims an order of all sizes: where
+models differ by more than their runs, a step that goes down is real, and `fails` is the right word for it.
 """
 
 from __future__ import annotations
