@@ -6,21 +6,23 @@ their spectra (the probe `copying`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assets.likeness.registry import Arrays, Compared, Floats, PairMeasure, PairMeasurement, Scored, pair_metric
-from assets.likeness.tops import READ, inductions, tops
+from assets.likeness.tops import mechanisms, top
 
 METRICS = tuple(
     pair_metric(
         f"{name}_spectrum_likeness",
         "configurational",
         f"1 - sum |s_a - s_b| / 2: s are the singular values of {product} in descending order over their sum, of the "
-        "top head of the metric in the stratum (prefix_matching: less its placebo) at the two final checkpoints.",
+        "top head of the metric in the stratum (prefix_matching: less its placebo) at the two final checkpoints. "
+        "Undefined where heads share the highest score.",
         "Random heads of the same layers: the mean over all pairs of one other head of a's layer and one other head of "
         "b's layer.",
     )
@@ -32,40 +34,63 @@ class Configurational(PairMeasure):
     """See assets/likeness/registry.py, PairMeasure."""
 
     name = "configurational"
+    version = 2
     metrics = METRICS
-    reads = READ
+    reads = None
     arrays_of = "copying"
 
     def compare(self, compared: Compared) -> Iterator[PairMeasurement]:
-        """Spectra are the weights' own, whatever inputs the rest of the probe had: one set of executions serves."""
-        arrays = max(compared.arrays, key=lambda each: len(each.by_checkpoint))
-        previous = [each for each in compared.scored if each.metric_id == "previous_token"]
-        for scored in [*inductions(compared.scored), *previous]:
-            for name in ("ov_spectrum", "qk_spectrum"):
+        arrays = most(compared.arrays)
+        for scored in mechanisms(compared.scored):
+            for name in SPECTRA:
                 yield from _pairs(name, arrays, scored)
 
 
+def most(arrays: Sequence[Arrays]) -> Arrays:
+    """Spectra are the weights' own, whatever inputs the rest of the probe had: one set of executions serves."""
+    return max(arrays, key=lambda each: len(each.by_checkpoint))
+
+
 def _pairs(name: str, arrays: Arrays, scored: Scored) -> Iterator[PairMeasurement]:
-    spectra = {
-        checkpoint_id: normalised(kept[name]) for checkpoint_id, kept in arrays.by_checkpoint.items() if name in kept
-    }
-    places = {checkpoint_id: place for checkpoint_id, place in tops(scored).items() if checkpoint_id in spectra}
-    for a, b in combinations(places, 2):
-        value = likeness(spectra[a][places[a]], spectra[b][places[b]])
-        if not np.isfinite(value):
-            continue
-        others_a, others_b = (_others(spectra[each], places[each]) for each in (a, b))
-        random = likeness(others_a[:, None], others_b[None, :])
+    found = spectra_of_tops(name, arrays, scored)
+    for a, b in combinations(found, 2):
         yield PairMeasurement(
             f"{name}_likeness",
             scored.parameters,
             a,
             b,
-            float(value),
+            float(likeness(found[a].top, found[b].top)),
             stratum=scored.stratum,
-            chance=float(random.mean()) if random.size else None,
-            n=spectra[a].shape[-1],
+            chance=expected_likeness([found[a]], [found[b]]),
+            n=found[a].top.size,
         )
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Normalised spectra of a training run's heads.
+
+    Attributes:
+        top: (d_head,) of the head in question.
+        others: (heads, d_head) of the other heads of its layer.
+    """
+
+    top: Floats
+    others: Floats
+
+
+def spectra_of_tops(name: str, arrays: Arrays, scored: Scored) -> dict[str, Spectra]:
+    """By checkpoint: of the runs whose top head is a single one, with weights that have a spectrum."""
+    found = {}
+    for run in scored.runs:
+        kept = arrays.by_checkpoint.get(run.checkpoint_id, {})
+        if name in kept and (run.final == run.final.max()).sum() == 1:
+            layer, head = top(run)
+            spectra = normalised(kept[name][layer])
+            if np.isfinite(spectra[head]).all():
+                others = np.delete(spectra, head, axis=0)
+                found[run.checkpoint_id] = Spectra(spectra[head], others[np.isfinite(others).all(1)])
+    return found
 
 
 def normalised(spectra: NDArray[np.floating]) -> Floats:
@@ -80,10 +105,22 @@ def likeness(a: Floats, b: Floats) -> Floats:
     return 1 - np.abs(a - b).sum(-1) / 2
 
 
-def _others(spectra: Floats, place: tuple[int, int]) -> Floats:
-    """(heads - 1, d_head) spectra of the other heads of a head's layer."""
-    layer, head = place
-    return np.delete(spectra[layer], head, axis=0)
+def expected_likeness(a: Sequence[Spectra], b: Sequence[Spectra]) -> float | None:
+    """The mean likeness of one other head of a run of a with one of a run of b, over all such pairs; None where there
+    are none.
+
+    The mean of |x - y| over all pairs of two samples is the integral of F(1 - G) + G(1 - F), F and G being their
+    distribution functions: one sort instead of all pairs.
+    """
+    x, y = (np.concatenate([run.others for run in runs]) for runs in (a, b))
+    if not (len(x) and len(y)):
+        return None
+    both = np.concatenate([x, y])
+    order = both.argsort(0)
+    f, g = (order < len(x)).cumsum(0) / len(x), (order >= len(x)).cumsum(0) / len(y)
+    widths = np.diff(np.take_along_axis(both, order, 0), axis=0)
+    return 1 - float(((f * (1 - g) + g * (1 - f))[:-1] * widths).sum()) / 2
 
 
+SPECTRA = ("ov_spectrum", "qk_spectrum")
 MEASURE = Configurational()

@@ -25,10 +25,12 @@ from assets.likeness.registry import (
     Scored,
     measures,
 )
+from assets.likeness.tops import alike, fits
+from assets.probes.registry import Parameters
 from catalog.record import Record
 
 ENDS = """
-CREATE TEMP TABLE ends AS
+CREATE OR REPLACE TEMP TABLE ends AS
 SELECT
     e.model_id, e.run_id, e.checkpoint_id, e.step, e.is_final, e.metric_id, e.variant_id, e.parameters, e.layer, e.head,
     e.sender_layer, e.sender_head, e.stratum, e.value, t.grain, t.upper - t.lower AS span
@@ -37,14 +39,37 @@ WHERE (t.grain = 'head' AND e.stratum = '' AND (e.is_final OR e.step = 0))
    OR (t.grain = 'edge' AND e.is_final AND list_contains($1, e.metric_id))
 """
 COURSES = """
-SELECT
-    j.model_id, j.run_id, j.metric_id, j.variant_id, v.parameters, t.upper - t.lower AS span, j.checkpoint_id, j.step,
-    j.best_value AS best
-FROM trajectories AS j
+WITH courses AS (
+    SELECT
+        model_id, run_id, metric_id, variant_id, checkpoint_id, step, tokens_seen, FALSE AS less_placebo,
+        best_value AS best
+    FROM trajectories
+    WHERE (model_id, variant_id) NOT IN (SELECT (model_id, variant_id) FROM placebos)
+    UNION ALL
+    SELECT
+        h.model_id, h.run_id, h.metric_id, h.variant_id, h.checkpoint_id, h.step, h.tokens_seen, TRUE,
+        max(h.value - c.value)
+    FROM head_scores AS h
+    JOIN placebos AS p ON p.model_id = h.model_id AND p.variant_id = h.variant_id
+    JOIN head_scores AS c
+        ON c.checkpoint_id = h.checkpoint_id AND c.variant_id = p.placebo_id AND c.layer = h.layer AND c.head = h.head
+    WHERE h.step IS NOT NULL
+    GROUP BY ALL
+)
+SELECT j.*, v.parameters, t.upper - t.lower AS span
+FROM courses AS j
 JOIN metrics AS t ON t.metric_id = j.metric_id
 JOIN metric_variants AS v ON v.variant_id = j.variant_id
 WHERE t.grain = 'head' AND span IS NOT NULL
-ORDER BY j.variant_id, j.model_id, j.run_id, j.step
+ORDER BY j.variant_id, j.less_placebo, j.model_id, j.run_id, j.step
+"""
+INDUCTION = """
+SELECT DISTINCT model_id, metric_id, variant_id, parameters FROM ends
+WHERE metric_id IN ('prefix_matching', 'prefix_matching_placebo')
+ORDER BY ALL
+"""
+PLACEBOS = """
+CREATE OR REPLACE TEMP TABLE placebos (model_id VARCHAR, variant_id VARCHAR, placebo_id VARCHAR)
 """
 ARRAYS = """
 SELECT
@@ -73,7 +98,7 @@ class Inputs:
         self.record = record
         edges = sorted({metric_id for measure in measures().values() for metric_id in measure.reads or ()})
         connection.execute(ENDS, [edges])
-        self.courses = connection.sql(COURSES).pl()
+        self.courses = _courses(connection)
         self.arrays = arrays_of_final_checkpoints(connection)
 
     def compared(self, measure: PairMeasure, model_id: str) -> Compared:
@@ -110,6 +135,24 @@ def arrays_of_final_checkpoints(connection: duckdb.DuckDBPyConnection) -> pl.Dat
     """Which probe runs kept arrays of final checkpoints: model_id, probe, probe_version, parameters, checkpoint_id,
     arrays_path, arrays_sha256."""
     return connection.sql(ARRAYS).pl()
+
+
+def _courses(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The best head of every checkpoint with a known step; prefix_matching less its placebo, as in tops.py."""
+    connection.execute(PLACEBOS)
+    for (model_id,), variants in _groups(connection.sql(INDUCTION).pl(), "model_id"):
+        inputs = {metric_id: _inputs(rows) for (metric_id,), rows in _groups(variants, "metric_id")}
+        placebos = inputs.get("prefix_matching_placebo", {})
+        for variant_id, of in inputs.get("prefix_matching", {}).items():
+            beside = next((placebo_id for placebo_id, placebo in placebos.items() if alike(placebo, of)), None)
+            if beside:
+                fitting = beside if fits(of, placebos[beside]) else None
+                connection.execute("INSERT INTO placebos VALUES (?, ?, ?)", [model_id, variant_id, fitting])
+    return connection.sql(COURSES).pl()
+
+
+def _inputs(variants: pl.DataFrame) -> dict[str, Parameters]:
+    return {row["variant_id"]: json.loads(row["parameters"]) for row in variants.iter_rows(named=True)}
 
 
 def _groups(rows: pl.DataFrame, *columns: str) -> Iterable[tuple[tuple[Any, ...], pl.DataFrame]]:
@@ -150,12 +193,19 @@ def _beside_controls(edges: pl.DataFrame) -> pl.DataFrame:
 
 def _developed(courses: pl.DataFrame, model_id: str) -> Iterator[Developed]:
     own = courses.filter(pl.col("model_id") == model_id)
-    shared = courses.join(own.select("variant_id").unique(), on="variant_id", maintain_order="left")
+    compared = ["variant_id", "less_placebo"]
+    shared = courses.join(own.select(compared).unique(), on=compared, maintain_order="left")
     for (metric_id, _, parameters, span), group in _groups(shared, "metric_id", "variant_id", "parameters", "span"):
-        every = [
-            Course(rows["checkpoint_id"][-1], of, rows["step"].to_numpy(), rows["best"].to_numpy())
-            for (of, _), rows in _groups(group, "model_id", "run_id")
-        ]
+        every = list(courses_of(group))
         runs = sorted((c for c in every if c.model_id == model_id), key=lambda course: course.checkpoint_id)
         others = tuple(c for c in every if c.model_id != model_id)
         yield Developed(metric_id, json.loads(parameters), span, tuple(runs), others)
+
+
+def courses_of(rows: pl.DataFrame) -> Iterator[Course]:
+    """The courses in rows of `Inputs.courses` of one variant, by model and training run."""
+    for (model_id, _), course in _groups(rows, "model_id", "run_id"):
+        tokens = None if course["tokens_seen"].has_nulls() else course["tokens_seen"].to_numpy().astype(np.float64)
+        yield Course(
+            course["checkpoint_id"][-1], model_id, course["step"].to_numpy(), course["best"].to_numpy(), tokens
+        )

@@ -5,14 +5,14 @@ Not here: whether what sits there is alike in kind (functional.py, configuration
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assets.likeness.registry import Compared, Floats, Heads, PairMeasure, PairMeasurement, Scored, pair_metric
-from assets.likeness.tops import top
+from assets.likeness.tops import mechanisms, top
 
 UNIFORM = (
     "Both layers drawn uniformly and independently from those in which heads were measured, by enumeration; agreement "
@@ -28,7 +28,8 @@ METRICS = (
     pair_metric(
         "top_depth_likeness",
         "positional",
-        "1 - |difference of the layers of the top heads of two final checkpoints| / (last - first layer measured).",
+        "1 - |difference of the relative depths of the top heads of two final checkpoints|; relative depth = (layer - "
+        "first) / (last - first layer in which the run's heads were measured).",
         UNIFORM + "Not given where heads of several layers share the highest score.",
     ),
     pair_metric(
@@ -51,12 +52,12 @@ class Positional(PairMeasure):
     """See assets/likeness/registry.py, PairMeasure."""
 
     name = "positional"
-    version = 2
+    version = 3
     metrics = METRICS
     reads = None
 
     def compare(self, compared: Compared) -> Iterator[PairMeasurement]:
-        for scored in compared.scored:
+        for scored in mechanisms(compared.scored):
             for a, b in combinations(scored.runs, 2):
                 yield from _places(scored, a, b)
                 yield from _indices(scored, a, b)
@@ -85,14 +86,36 @@ def _places(scored: Scored, a: Heads, b: Heads) -> Iterator[PairMeasurement]:
         chance = float((apart <= tolerance).mean())
         if chance < 1:
             yield found("same_top_layer", float(distance <= tolerance), chance, tolerance=tolerance)
-    if layers.size > 1:
-        span = int(np.ptp(layers))
-        yield found("top_depth_likeness", 1 - distance / span, 1 - float(apart.mean()) / span)
+    depth = depth_likeness([a], [b])[0, 0]
+    if np.isfinite(depth):
+        yield found("top_depth_likeness", float(depth), expected_depth_likeness(a.layer, b.layer))
 
 
 def _undecided(run: Heads) -> bool:
     """Whether heads of several layers share the highest score: shares of windows are often all 0, or several 1."""
     return np.unique(run.layer[run.final == run.final.max()]).size > 1
+
+
+def depth_likeness(a: Sequence[Heads], b: Sequence[Heads]) -> Floats:
+    """1 - |difference| of the relative depths of the top heads of every run of a and every one of b.
+
+    Returns:
+        (a, b); NaN where a run has a single layer or no single top layer.
+    """
+    of_a, of_b = (np.array([_top_depth(run) for run in runs]) for runs in (a, b))
+    return 1 - np.abs(of_a[:, None] - of_b[None, :])
+
+
+def _top_depth(run: Heads) -> float:
+    if _undecided(run) or np.ptp(run.layer) == 0:
+        return np.nan
+    return float((top(run)[0] - run.layer.min()) / np.ptp(run.layer))
+
+
+def expected_depth_likeness(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
+    """Of a layer of a and one of b, each drawn uniformly from those measured; both have several."""
+    of_a, of_b = ((np.unique(layers) - layers.min()) / np.ptp(layers) for layers in (a, b))
+    return 1 - float(np.abs(of_a[:, None] - of_b[None, :]).mean())
 
 
 def _indices(scored: Scored, a: Heads, b: Heads) -> Iterator[PairMeasurement]:

@@ -94,12 +94,14 @@ class Scored:
 
     Attributes:
         span: the metric's upper bound less its lower one; None where it has none.
+        less_placebo: whether those of the placebo were subtracted (tops.py).
     """
 
     metric_id: str
     parameters: Parameters
     span: float | None
     runs: tuple[Heads, ...]
+    less_placebo: bool = False
 
     @property
     def stratum(self) -> str:
@@ -114,12 +116,14 @@ class Course:
         checkpoint_id: the last of them.
         step: (C,) ascending.
         best: (C,).
+        tokens: (C,) seen by then; None where that is not known.
     """
 
     checkpoint_id: str
     model_id: str
     step: NDArray[np.int64]
     best: Floats
+    tokens: Floats | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Which heads are in question: the top induction head and the top previous-token head of a training run.
+"""Which scores say what heads do, and which heads are in question: the top ones of a training run.
 
 Induction is prefix_matching less its placebo, so that a head which looks a fixed distance back is none. Not here: what
-is compared about them (relational.py, configurational.py).
+is compared about them (one module a measure).
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ import numpy as np
 from assets.likeness.registry import Heads, Scored
 from assets.probes.registry import Parameters
 
-READ = ("prefix_matching", "prefix_matching_placebo", "previous_token")
+
+def mechanisms(scored: Sequence[Scored]) -> Iterator[Scored]:
+    """Every variant of every metric, prefix_matching less its placebo."""
+    yield from inductions(scored)
+    yield from (each for each in scored if each.metric_id != "prefix_matching")
 
 
 def inductions(scored: Sequence[Scored]) -> Iterator[Scored]:
@@ -25,20 +29,26 @@ def inductions(scored: Sequence[Scored]) -> Iterator[Scored]:
             placebo = of_inputs(scored, "prefix_matching_placebo", each.parameters)
             if placebo is None:
                 yield each
-            elif each.parameters.keys() <= placebo.parameters.keys():
+            elif fits(each.parameters, placebo.parameters):
                 yield less(each, placebo)
+
+
+def fits(inputs: Parameters, placebo: Parameters) -> bool:
+    """Whether the placebo's tokens were drawn like these inputs."""
+    return inputs.keys() <= placebo.keys()
 
 
 def of_inputs(scored: Sequence[Scored], metric_id: str, inputs: Parameters) -> Scored | None:
     """A metric's variant that was measured on inputs like these: equal wherever both state a parameter, their kind
     (repeated, distinct) aside; the first of several."""
     for each in scored:
-        if each.metric_id == metric_id and _alike(each.parameters, inputs):
+        if each.metric_id == metric_id and alike(each.parameters, inputs):
             return each
     return None
 
 
-def _alike(a: Parameters, b: Parameters) -> bool:
+def alike(a: Parameters, b: Parameters) -> bool:
+    """Whether inputs are equal wherever both state a parameter, their kind aside."""
     return all(a[key] == b[key] for key in a.keys() & b.keys() - {"input"})
 
 
@@ -49,8 +59,9 @@ def less(scored: Scored, placebo: Scored) -> Scored:
     for run in scored.runs:
         other = beside.get(run.checkpoint_id)
         if other and np.array_equal(run.layer, other.layer) and np.array_equal(run.head, other.head):
-            runs.append(replace(run, final=run.final - other.final))
-    return replace(scored, runs=tuple(runs))
+            first = None if run.first is None or other.first is None else run.first - other.first
+            runs.append(replace(run, final=run.final - other.final, first=first))
+    return replace(scored, runs=tuple(runs), less_placebo=True)
 
 
 def top(run: Heads) -> tuple[int, int]:

@@ -71,8 +71,8 @@ def test_what_the_catalog_holds_is_what_the_scores_give(compared: HandMade) -> N
         "GROUP BY step ORDER BY step"
     )
     a, b = (np.ravel(query(made, best.format(run))) for run in ("large-seed0", "large-seed1"))
-    told = "metric_id = 'largest_gap' AND model_id = 'large' AND stratum = 'metric=previous_token'"
-    assert query(made, f"SELECT value, n FROM likeness WHERE {told}") == [(pytest.approx(np.abs(a - b).max()), 5)]
+    told = "metric_id = 'course_likeness' AND model_id = 'large' AND stratum = 'metric=previous_token'"
+    assert query(made, f"SELECT value, n FROM likeness WHERE {told}") == [(pytest.approx(1 - np.abs(a - b).max()), 5)]
 
 
 def test_equal_inputs_are_not_compared_again(made: HandMade) -> None:

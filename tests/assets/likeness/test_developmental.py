@@ -20,12 +20,12 @@ def test_the_gap_is_the_largest_at_steps_that_both_have() -> None:
     a = course("a", (0, 10, 15, 20), (0.1, 0.2, 0.9, 0.8))
     b = course("b", (0, 10, 17, 20), (0.1, 0.5, 0.0, 0.7))
 
-    found = one(compare(a, b), "largest_gap")
+    found = one(compare(a, b), "course_likeness")
 
-    assert found.value == pytest.approx(0.3)
+    assert found.value == pytest.approx(0.7)
     assert (found.checkpoint_a, found.checkpoint_b, found.n) == ("a@step20", "b@step20", 3)
     assert found.chance is None
-    assert one(compare(a, b, span=2.0), "largest_gap").value == pytest.approx(0.15)
+    assert one(compare(a, b, span=2.0), "course_likeness").value == pytest.approx(0.85)
 
 
 def test_changes_that_are_alike_up_to_level_and_scale_correlate_fully() -> None:
@@ -48,10 +48,10 @@ def test_chance_is_the_mean_over_runs_of_other_models_with_common_steps() -> Non
         course("z", (1, 2, 3), (0, 0, 0), "other"),
     )
 
-    found = one(compare(a, b, others=others), "largest_gap")
+    found = one(compare(a, b, others=others), "course_likeness")
 
-    assert found.value == pytest.approx(0.1)
-    assert found.chance == pytest.approx(np.mean([0.6, 1.0, 0.6, 1.0]))
+    assert found.value == pytest.approx(0.9)
+    assert found.chance == pytest.approx(1 - np.mean([0.6, 1.0, 0.6, 1.0]))
 
 
 def test_too_few_common_steps_and_flat_courses_are_left_out() -> None:
@@ -60,8 +60,8 @@ def test_too_few_common_steps_and_flat_courses_are_left_out() -> None:
     flat, rise = course("flat", STEPS, (0.1,) * 5), course("rise", STEPS, (0, 0, 1, 1, 1))
 
     assert compare(far, rise) == []
-    assert {m.metric_id for m in compare(short, rise)} == {"largest_gap"}
-    assert {m.metric_id for m in compare(flat, rise)} == {"largest_gap"}
+    assert {m.metric_id for m in compare(short, rise)} == {"course_likeness"}
+    assert {m.metric_id for m in compare(flat, rise)} == {"course_likeness"}
 
 
 def test_unrelated_changes_average_at_zero() -> None:

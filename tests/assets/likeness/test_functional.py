@@ -38,7 +38,7 @@ def test_distance_is_the_area_between_the_distribution_functions() -> None:
     grid = np.linspace(0, 1, 200_001)
     area = np.abs((a[:, None] <= grid).mean(0) - (b[:, None] <= grid).mean(0)).mean()
 
-    assert profile_likeness(a, b, 1.0) == pytest.approx(1 - area, abs=1e-4)  # a step of the grid a jump
+    assert profile_likeness([a], [b], 1.0)[0, 0] == pytest.approx(1 - area, abs=1e-4)  # a step of the grid a jump
 
 
 def test_every_pair_is_compared_once() -> None:

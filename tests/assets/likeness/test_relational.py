@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from assets.likeness.registry import Compared, Edges, Heads, Linked, Scored
-from assets.likeness.relational import MEASURE, expected_difference_of_offsets
+from assets.likeness.relational import MEASURE, expected_offset_likeness
 from assets.likeness.tops import inductions, tops
 from tests.assets.likeness.by_hand import INPUTS, heads, one, scored
 
@@ -41,10 +41,11 @@ def test_offsets(induction: tuple[int, int], previous_token: tuple[int, int], li
 
 
 def test_the_expected_difference_is_that_of_layers_where_heads_are() -> None:
-    layers = np.array([1, 2, 7])
-    every = [abs((i - j) - (k - m)) for i, j, k, m in product(layers, repeat=4)]
+    a, b = np.array([1, 2, 2, 7]), np.array([0, 1, 2])
+    every = [1 - abs((i - j) / 6 - (k - m) / 2) / 2 for i, j in product((1, 2, 7), repeat=2) for k, m in product(b, b)]
 
-    assert expected_difference_of_offsets(layers) == pytest.approx(np.mean(every))
+    assert expected_offset_likeness(a, b) == pytest.approx(np.mean(every))
+    assert expected_offset_likeness(b, a) == pytest.approx(np.mean(every))
 
 
 def test_a_positional_head_is_no_induction_head() -> None:
