@@ -165,7 +165,9 @@ class Evidence:
     @staticmethod
     def _allows(reading: Reading, variant: Variant) -> bool:
         asked = reading.parameters.items()
-        return variant.metric_id in reading.metrics and all(variant.parameters.get(k) == v for k, v in asked)
+        return variant.metric_id in reading.metrics and all(
+            v is None or variant.parameters.get(k) == v for k, v in asked
+        )
 
     def _scored(self, variant: Variant, reading: Reading) -> pl.DataFrame:
         frame = self._on_scale(variant.variant_id, reading.stratum, reading.scale)

@@ -63,8 +63,8 @@ class Reading(Strict):
 
     metrics: list[Id] = Field(min_length=1)
     """In order of preference; each run is read by the first that it has, never by a mixture."""
-    parameters: dict[str, bool | int | str] = Field(default_factory=dict)
-    """Of the variant, where they must be as given."""
+    parameters: dict[str, bool | int | str | None] = Field(default_factory=dict)
+    """Of the variant, where they must be as given; null lifts a condition, for a specification."""
     stratum: str = ""
     minus: Id | None = None
     """A placebo metric, subtracted head by head, of the same block length, repeats and BOS."""

@@ -137,18 +137,17 @@ class Claim(Strict):
             raise ValueError(
                 f"specifications needs {DIMENSIONS_NEEDED} dimensions or none, it has {len(self.specifications)}"
             )
-        own = self.estimand.model_dump(mode="json")
         for dimension, alternatives in self.specifications.items():
             if not alternatives:
                 raise ValueError(f"specifications.{dimension} names no alternative")
             for label, keys in alternatives.items():
                 if self._with(keys) == self.estimand:
                     raise ValueError(f"specifications.{dimension}.{label} is the claim's own choice")
-        values = [
-            own.get("threshold"),
-            *(keys.get("threshold") for keys in self.specifications.get("threshold", {}).values()),
-        ]
-        _check_distinct([value for value in values if isinstance(value, (int, float))])
+        alternatives = self.specifications.get("threshold", {})
+        own = _thresholds(self.estimand.model_dump(mode="json"))
+        stated = [_thresholds(keys) for keys in alternatives.values()]
+        for path in {path for found in stated for path in found}:
+            _check_distinct([found[path] for found in (own, *stated) if path in found])
         return self
 
     def variants(self) -> dict[str, tuple[dict[str, str], Any]]:
@@ -183,6 +182,18 @@ def _merged(base: Mapping[Any, Any], over: Mapping[Any, Any]) -> dict[Any, Any]:
         else:
             merged[key] = value
     return merged
+
+
+def _thresholds(keys: Mapping[Any, Any], inside: str = "") -> dict[str, float]:
+    """The thresholds that these keys of an estimand state, by where they stand in it."""
+    found: dict[str, float] = {}
+    for key, value in keys.items():
+        inner = dict(enumerate(value)) if isinstance(value, list) else value
+        if isinstance(inner, Mapping):
+            found |= _thresholds(inner, f"{inside}{key}.")
+        elif key in ("threshold", "passes") and isinstance(value, (int, float)):
+            found[f"{inside}{key}"] = value
+    return found
 
 
 def _check_distinct(values: Sequence[float]) -> None:

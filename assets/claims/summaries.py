@@ -3,8 +3,8 @@
 A `Trajectory` is one training run: a summary of its heads at each checkpoint with a known step. What cannot be said of
 a run comes as a `Quantity` without a value and with the reason.
 
-Here: pure functions over rows of the catalog's view `evidence`. Not here: pooling over runs (pooling.py), comparing
-sizes (trends.py, regressions.py), which summary a claim is about (the claim's file).
+Here: pure functions over rows of the catalog's view `evidence`. Not here: when something happened (onsets.py), pooling
+over runs (pooling.py), comparing sizes (trends.py, regressions.py), which summary a claim is about (the claim's file).
 """
 
 from __future__ import annotations
@@ -21,21 +21,12 @@ from scipy import stats
 
 Column = Literal["value", "excess", "value_a", "value_b"]
 Reduction = Literal["best_head", "layer_max", "top_k_mean", "count_above", "sum_excess"]
-Censoring = Literal["none", "left", "right", "unconfirmed"]
-Order = Literal["h", "f", "u"]
 
 CHECKPOINT = ("family_id", "model_id", "run_id", "checkpoint_id", "step", "tokens_seen", "is_final")
 RATE_THRESHOLDS = tuple(i / 100 for i in range(1, 31))
 """Rates per decade of steps over which `onset_rate` averages (Trott 2025)."""
 PLATEAU_SHARE = 0.9
 """A trajectory is on its plateau from the first checkpoint past this share of its rise."""
-
-
-CENSORED: dict[Censoring, str] = {
-    "left": "passed at the first checkpoint already",
-    "right": "never passed to stay",
-    "unconfirmed": "passed at the last checkpoint only",
-}
 
 
 @dataclass(frozen=True)
@@ -70,31 +61,6 @@ class Trajectory:
     def log_step(self) -> NDArray[np.float64]:
         """log10(step + 1)."""
         return np.log10(self.step + 1.0)
-
-
-@dataclass(frozen=True)
-class OnsetInterval:
-    """When a trajectory passed a threshold to stay: in (low, high], by steps and by tokens.
-
-    none: between two checkpoints. left: already at the first one (low is None). right: never, or it fell back each time
-    (low is the last checkpoint, high None). unconfirmed: only at the last one, which no later one confirms.
-    """
-
-    censoring: Censoring
-    step_low: int | None
-    step_high: int | None
-    tokens_low: float | None
-    tokens_high: float | None
-
-    @property
-    def steps(self) -> str:
-        """`(256, 512]`, with an open end as `...`."""
-        low, high = ("..." if end is None else str(end) for end in (self.step_low, self.step_high))
-        return f"({low}, {high}]"
-
-    def ends_before(self, other: OnsetInterval) -> bool:
-        """Whether all of this interval lies before all of the other, by steps."""
-        return self.step_high is not None and other.step_low is not None and self.step_high <= other.step_low
 
 
 def summarise(
@@ -228,47 +194,6 @@ def onset_rate(run: Trajectory, thresholds: Sequence[float] = RATE_THRESHOLDS) -
     if not steps:
         return Quantity(None, f"no rate exceeds {min(thresholds)} per decade of steps")
     return Quantity(float(np.mean(steps)))
-
-
-def onset_interval(run: Trajectory, threshold: float) -> OnsetInterval | None:
-    """The first checkpoint whose value passes the threshold and is still past it at the next one; None without any.
-
-    To be used on column `excess`.
-    """
-    if run.value.size == 0:
-        return None
-    past = run.value > threshold
-    stays = past[:-1] & past[1:]
-    last = run.value.size - 1
-    if stays.any():
-        first = int(np.argmax(stays))
-        return _between(run, "none" if first else "left", first - 1 if first else None, first)
-    if past[last]:
-        return _between(run, "unconfirmed", last - 1 if last else None, last)
-    return _between(run, "right", last, None)
-
-
-def _between(run: Trajectory, censoring: Censoring, low: int | None, high: int | None) -> OnsetInterval:
-    steps = [None if at is None else int(run.step[at]) for at in (low, high)]
-    tokens = [None if at is None or np.isnan(run.tokens[at]) else float(run.tokens[at]) for at in (low, high)]
-    return OnsetInterval(censoring, steps[0], steps[1], tokens[0], tokens[1])
-
-
-def precedes(first: OnsetInterval, second: OnsetInterval) -> tuple[Order, str]:
-    """Whether one onset came before another in the same run: h yes, f the reverse, u undecided; with the reason.
-
-    Decided only where both onsets are confirmed, lie between two checkpoints, and their intervals are disjoint.
-    """
-    for name, onset in (("first", first), ("second", second)):
-        if onset.censoring != "none":
-            return "u", f"the {name} threshold was {CENSORED[onset.censoring]}"
-    if first.steps == second.steps:
-        return "u", f"both lie in the same interval {first.steps} of steps"
-    if first.ends_before(second):
-        return "h", f"steps {first.steps} before {second.steps}"
-    if second.ends_before(first):
-        return "f", f"steps {first.steps} after {second.steps}"
-    return "u", f"the intervals {first.steps} and {second.steps} of steps overlap"
 
 
 def relative_depth(layer: int, n_layers: int) -> float:

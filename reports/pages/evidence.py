@@ -62,7 +62,7 @@ def run_lines(estimand: Estimand) -> list[float]:
     """Where the criterion's line lies among the runs' estimates; none where runs are not judged by a line."""
     kind = estimand.get("kind")
     if kind == "order":
-        return [0.0]
+        return [] if estimand.get("claimed") == "same" else [0.0]
     part = (estimand.get("parts") or [{}])[0] if kind == "conjunction" else estimand
     threshold = part.get("threshold")
     if kind not in ("level", "contrast", "conjunction") or not isinstance(threshold, int | float):

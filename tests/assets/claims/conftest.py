@@ -53,6 +53,8 @@ VARIANTS = {
     "prefix_matching_placebo": PLACEBO,
     "previous_token": DISTINCT,
     "repeat_recall": REPEATED,
+    "sink_rate": {"corpus": "walk", "length": 64, "bos": False},
+    "icl_score_t60_8": {"corpus": "walk", "length": 64, "bos": False},
     "previous_token_all": {"corpus": "natural-stories+dundee", "bos": False},
 }
 SCHEMA = (Path(catalog.__file__).parent / "schema.sql").read_text(encoding="utf-8")

@@ -117,7 +117,7 @@ def test_refuses_a_faulty_file_naming_the_key(tmp_path: Path, change: Change, to
         ("head-index-is-arbitrary", lambda c: c.pop("delta"), "delta is missing"),
         ("head-index-is-arbitrary", lambda c: c.update(levels=["model", "run"]), "where agreement is not defined"),
         ("same-layer-across-seeds", lambda c: c["estimand"].update(about="head", tolerance=1), "tolerance is a number"),
-        ("previous-token-before-induction", lambda c: c["estimand"]["first"].update(quantity="peak"), "reads onsets"),
+        ("circuits-before-sinks", lambda c: c["estimand"]["first"]["of"].update(quantity="peak"), "off the trajectory"),
         ("induction-above-previous-token", lambda c: c["estimand"]["second"].pop("quantity"), "can't be subtracted"),
     ],
 )
@@ -171,6 +171,22 @@ def test_alternatives_that_can_not_be_combined_are_refused(tmp_path: Path) -> No
 
     with pytest.raises(UserError, match="The alternatives can't be combined"):
         load_claim(written(tmp_path, change))
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "alternative"),
+    [
+        ("previous-token-before-induction", {"first": {"passes": 0.31}}),
+        ("no-induction-in-one-layer", {"parts": {0: {"threshold": 0.101}}}),
+    ],
+)
+def test_thresholds_inside_of_an_estimand_must_differ_too(
+    tmp_path: Path, claim_id: str, alternative: dict[str, Any]
+) -> None:
+    path = written(tmp_path, lambda c: c["specifications"]["threshold"].update(near=alternative), claim_id)
+
+    with pytest.raises(UserError, match="are as good as one value"):
+        load_claim(path)
 
 
 def test_variants_are_every_combination_but_the_claims_own() -> None:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from assets.claims import summaries
-from assets.claims.summaries import OnsetInterval, Trajectory, summarise, trajectories
+from assets.claims.summaries import Trajectory, summarise, trajectories
 
 HEADS = [[0.1, 0.5], [0.4, -0.2]]
 """Excess of layer x head."""
@@ -151,49 +151,6 @@ def test_onset_by_rate_averages_the_steps_over_the_thresholds_exceeded() -> None
 )
 def test_what_cannot_be_said_comes_with_the_reason(quantity: summaries.Quantity, reason: str) -> None:
     assert quantity == summaries.Quantity(None, reason)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([0.0, 0.1, 0.4, 0.5], OnsetInterval("none", 1, 2, 10.0, 20.0)),
-        ([0.0, 0.4, 0.1, 0.4, 0.5], OnsetInterval("none", 2, 3, 20.0, 30.0)),
-        ([0.4, 0.4, 0.1], OnsetInterval("left", None, 0, None, 0.0)),
-        ([0.0, 0.4, 0.1, 0.4], OnsetInterval("unconfirmed", 2, 3, 20.0, 30.0)),
-        ([0.0, 0.3, 0.3], OnsetInterval("right", 2, None, 20.0, None)),
-        ([0.0, 0.4, 0.2], OnsetInterval("right", 2, None, 20.0, None)),
-        ([0.4], OnsetInterval("unconfirmed", None, 0, None, 0.0)),
-        ([], None),
-    ],
-)
-def test_an_onset_is_the_interval_in_which_the_threshold_is_passed_to_stay(
-    values: list[float], expected: OnsetInterval | None
-) -> None:
-    assert summaries.onset_interval(run(values), 0.3) == expected
-
-
-EARLY, LATE = OnsetInterval("none", 1, 4, 10, 40), OnsetInterval("none", 4, 8, 40, 80)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
-        (EARLY, LATE, ("h", "steps (1, 4] before (4, 8]")),
-        (LATE, EARLY, ("f", "steps (4, 8] after (1, 4]")),
-        (EARLY, EARLY, ("u", "both lie in the same interval (1, 4] of steps")),
-        (EARLY, OnsetInterval("none", 2, 8, 20, 80), ("u", "the intervals (1, 4] and (2, 8] of steps overlap")),
-        (EARLY, OnsetInterval("right", 8, None, 80, None), ("u", "the second threshold was never passed to stay")),
-        (
-            OnsetInterval("left", None, 0, None, 0),
-            LATE,
-            ("u", "the first threshold was passed at the first checkpoint already"),
-        ),
-    ],
-)
-def test_the_order_of_two_onsets_is_decided_only_where_the_intervals_are_disjoint(
-    first: OnsetInterval, second: OnsetInterval, expected: tuple[str, str]
-) -> None:
-    assert summaries.precedes(first, second) == expected
 
 
 def test_likeness_uses_common_checkpoints_only() -> None:

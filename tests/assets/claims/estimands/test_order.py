@@ -1,13 +1,18 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import ValidationError
 
 from assets.claims.estimands.order import steps_between
-from assets.claims.summaries import OnsetInterval
+from assets.claims.onsets import OnsetInterval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assets.claims.schema import Claim
     from tests.assets.claims.conftest import Library, World
 
 STEPS = (0, 100, 200, 300, 400)
@@ -37,10 +42,11 @@ def curves(world: World, previous: list[float], induction: list[float], run: str
             EARLY,
             NEVER,
             "inconclusive",
-            "previous_token and of the best head's prefix_matching: the second threshold was never passed to stay",
+            "The onset (past 0.3) of the best head's previous_token and the onset (past 0.3) of the best head's "
+            "prefix_matching: prefix_matching never passed 0.3 to stay.",
         ),
-        (NEVER, LATE, "inconclusive", "the first threshold was never passed to stay"),
-        (EARLY, AT_THE_END, "inconclusive", "the second threshold was passed at the last checkpoint only"),
+        (NEVER, LATE, "inconclusive", "previous_token never passed 0.3 to stay"),
+        (EARLY, AT_THE_END, "inconclusive", "prefix_matching passed 0.3 at the last checkpoint only"),
         (FELL_BACK, EARLY, "fails", "steps (200, 300] after (0, 100]"),
     ],
 )
@@ -60,7 +66,7 @@ def test_an_onset_before_the_first_checkpoint_is_censored(world: World, library:
     run = world.decide(library.plain("previous-token-before-induction"))("run", "r")
 
     assert run["verdict"] == "inconclusive"
-    assert "passed at the first checkpoint already" in run["reason"]
+    assert "previous_token was past 0.3 at the first checkpoint already" in run["reason"]
 
 
 def test_onsets_on_grids_that_overlap_are_undecided(world: World, library: Library) -> None:
@@ -109,3 +115,87 @@ def test_steps_between_are_bounds_over_both_intervals() -> None:
     assert steps_between(first, second) == (100, 300)
     assert steps_between(second, first) == (-300, -100)
     assert steps_between(first, OnsetInterval("right", 400, None, None, None)) == (None, None)
+
+
+# Two events at the same time
+
+LOSS = [0.0, -0.1, -0.1, -2.0, -2.1]
+"""Of the late token less the early one: drops where LATE passes its threshold."""
+GRADUAL = [0.0, -0.09, -0.18, -0.27, -0.36]
+
+
+def learning(world: World, induction: list[float], loss: list[float], steps: Sequence[int], run: str = "r") -> World:
+    if not world.models:
+        world.model("m")
+    world.run(run, "m").curve(run, "prefix_matching", dict(zip(steps, induction, strict=True)))
+    for step, value in zip(steps, loss, strict=True):
+        world.measure(run, "icl_score_t60_8", value, step=step, final=step == steps[-1])
+    return world
+
+
+@pytest.mark.parametrize(
+    ("induction", "loss", "verdict", "told"),
+    [
+        (LATE, LOSS, "holds", "steps (200, 300] and (200, 300]: a factor of 1 to 1.49 apart"),
+        (EARLY, LOSS, "fails", "steps (0, 100] and (200, 300]: a factor of 2.01 to 300 apart"),
+        (EARLY, [0.0, -0.1, -1.0, -1.1, -1.1], "inconclusive", "a factor of 1.01 to 200 apart"),
+        (LATE, GRADUAL, "inconclusive", "no drop of icl_score_t60_8 by more than 0.1 between neighbouring checkpoints"),
+        (NEVER, LOSS, "inconclusive", "prefix_matching never passed 0.3 to stay"),
+        (LATE, [0.0, 0.0, 0.0, 0.0, -2.0], "inconclusive", "came at the last checkpoint, with none after it"),
+    ],
+)
+def test_induction_heads_and_the_drop_of_the_loss(
+    world: World, library: Library, induction: list[float], loss: list[float], verdict: str, told: str
+) -> None:
+    run = learning(world, induction, loss, STEPS).decide(icl(library))("run", "r")
+
+    assert run["verdict"] == verdict
+    assert told in run["reason"]
+
+
+def icl(library: Library, **keys: Any) -> Claim:
+    own = library.claim("induction-onset-with-icl-onset").estimand.model_dump(mode="json")
+    second = {**own["second"], "of": {**own["second"]["of"], "metrics": ["icl_score_t60_8"]}}
+    return library.about("induction-onset-with-icl-onset", second=second, **keys)
+
+
+def test_the_same_interval_is_the_harder_the_finer_the_grid(world: World, library: Library) -> None:
+    """Neighbouring intervals of ten steps, at step 300: not the same interval, and a factor of 1.07 at most."""
+    steps = (0, 290, 300, 310, 320, 330)
+    learning(world, [0.0, 0.0, 0.9, 0.9, 0.9, 0.9], [0.0, -0.1, -0.2, -2.0, -2.1, -2.1], steps)
+
+    assert world.decide(icl(library)).word("run", "r") == "holds"
+    assert world.decide(icl(library, within=None)).word("run", "r") == "fails"
+
+
+def test_each_event_has_a_threshold_of_its_own(world: World, library: Library) -> None:
+    """A sink of .4 is one past .3 and none past .5."""
+    world.model("m").run("r", "m").curve("r", "prefix_matching", dict(zip(STEPS, EARLY, strict=True)))
+    world.curve("r", "sink_rate", dict(zip(STEPS, [0.0, 0.0, 0.4, 0.4, 0.4], strict=True)))
+    claim = library.about("circuits-before-sinks")
+    own = claim.estimand.model_dump(mode="json")
+
+    assert world.decide(claim).word("run", "r") == "inconclusive"
+    lower = library.about("circuits-before-sinks", second={**own["second"], "passes": 0.3})
+    assert world.decide(lower).word("run", "r") == "holds"
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"passes": None}, "either passes (a threshold) or largest"),
+        ({"largest": "drop"}, "either passes (a threshold) or largest"),
+        ({"over": 0.1}, "over is for the largest change"),
+        ({"of": {"metrics": ["prefix_matching"], "quantity": "peak"}}, "leave quantity and split out"),
+    ],
+)
+def test_an_event_is_one_thing(library: Library, keys: dict[str, Any], told: str) -> None:
+    own = library.claim("previous-token-before-induction").estimand.model_dump(mode="json")
+
+    with pytest.raises(ValidationError, match=re.escape(told)):
+        library.about("previous-token-before-induction", second={**own["second"], **keys})
+
+
+def test_a_factor_is_for_events_at_the_same_time(library: Library) -> None:
+    with pytest.raises(ValidationError, match="within is for claimed: same"):
+        library.about("previous-token-before-induction", within=2)
