@@ -649,6 +649,7 @@ COMMENT ON COLUMN correspondences.reason IS 'Why it cannot be computed, or what 
 
 CREATE TABLE held_out_predictions (
     evaluation_id VARCHAR NOT NULL,
+    pool VARCHAR NOT NULL,
     variant_id VARCHAR NOT NULL,
     metric_id VARCHAR NOT NULL,
     quantity VARCHAR NOT NULL,
@@ -659,20 +660,22 @@ CREATE TABLE held_out_predictions (
     error DOUBLE,
     reason VARCHAR
 );
-COMMENT ON TABLE held_out_predictions IS 'KEY: evaluation_id, variant_id, quantity, strategy, model_id. Trees or the tree: a model left out, its final value predicted by each strategy.';
+COMMENT ON TABLE held_out_predictions IS 'KEY: evaluation_id, pool, variant_id, quantity, strategy, model_id. Trees or the tree: a model left out, its final value predicted by each strategy.';
 COMMENT ON COLUMN held_out_predictions.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN held_out_predictions.pool IS 'natural, or trained_here (calibration and control families): models of one pool say nothing about the other.';
 COMMENT ON COLUMN held_out_predictions.variant_id IS 'What was predicted. -> metric_variants.variant_id';
 COMMENT ON COLUMN held_out_predictions.metric_id IS 'Its metric. -> metrics.metric_id';
-COMMENT ON COLUMN held_out_predictions.quantity IS 'Which summary of the heads: the best head''s value at the final checkpoint.';
-COMMENT ON COLUMN held_out_predictions.strategy IS 'own_early, family, all_families, partial_pooling or own_early_and_partial_pooling.';
+COMMENT ON COLUMN held_out_predictions.quantity IS 'What of it: best_head_final (the highest head''s value at the final checkpoint) or, for behaviour, final.';
+COMMENT ON COLUMN held_out_predictions.strategy IS 'own_early (its last checkpoint in the first quarter of training, as if nothing changed), family (mean of its other models), all_families (mean of all others), partial_pooling (families drawn towards the mean of all, as far as they are alike) or own_early_and_partial_pooling.';
 COMMENT ON COLUMN held_out_predictions.model_id IS 'The model left out. -> models.model_id';
-COMMENT ON COLUMN held_out_predictions.predicted IS 'What the strategy predicts; null where it can say nothing.';
+COMMENT ON COLUMN held_out_predictions.predicted IS 'What the strategy predicts, within the metric''s range; null where it can say nothing.';
 COMMENT ON COLUMN held_out_predictions.observed IS 'What was measured: the mean over the model''s training runs.';
 COMMENT ON COLUMN held_out_predictions.error IS 'Absolute difference; null without a prediction.';
 COMMENT ON COLUMN held_out_predictions.reason IS 'Why there is no prediction, in words.';
 
 CREATE TABLE strategy_comparisons (
     evaluation_id VARCHAR NOT NULL,
+    pool VARCHAR NOT NULL,
     variant_id VARCHAR NOT NULL,
     metric_id VARCHAR NOT NULL,
     quantity VARCHAR NOT NULL,
@@ -688,11 +691,12 @@ CREATE TABLE strategy_comparisons (
     verdict VARCHAR NOT NULL,
     reason VARCHAR NOT NULL
 );
-COMMENT ON TABLE strategy_comparisons IS 'KEY: evaluation_id, variant_id, quantity, strategy_a, strategy_b. Which strategy predicts held-out models better, paired over the models.';
+COMMENT ON TABLE strategy_comparisons IS 'KEY: evaluation_id, pool, variant_id, quantity, strategy_a, strategy_b. Which strategy predicts held-out models better, paired over the models (those of one parent are one). Each metric is tested by itself, without correction for their number.';
 COMMENT ON COLUMN strategy_comparisons.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN strategy_comparisons.pool IS 'natural, or trained_here (calibration and control families): models of one pool say nothing about the other.';
 COMMENT ON COLUMN strategy_comparisons.variant_id IS 'What was predicted. -> metric_variants.variant_id';
 COMMENT ON COLUMN strategy_comparisons.metric_id IS 'Its metric. -> metrics.metric_id';
-COMMENT ON COLUMN strategy_comparisons.quantity IS 'Which summary of the heads.';
+COMMENT ON COLUMN strategy_comparisons.quantity IS 'What of it: best_head_final or final.';
 COMMENT ON COLUMN strategy_comparisons.strategy_a IS 'The one compared.';
 COMMENT ON COLUMN strategy_comparisons.strategy_b IS 'The one that it is compared with.';
 COMMENT ON COLUMN strategy_comparisons.n_models IS 'Held-out models that both predicted.';
@@ -701,8 +705,8 @@ COMMENT ON COLUMN strategy_comparisons.mean_error_b IS 'Mean absolute error of s
 COMMENT ON COLUMN strategy_comparisons.difference IS 'Mean of error_a less error_b: negative where strategy_a is better.';
 COMMENT ON COLUMN strategy_comparisons.ci_low IS 'Lower end of its 95 % interval over models.';
 COMMENT ON COLUMN strategy_comparisons.ci_high IS 'Upper end.';
-COMMENT ON COLUMN strategy_comparisons.p IS 'Two-sided sign-flip permutation p over the models.';
-COMMENT ON COLUMN strategy_comparisons.verdict IS 'a_better, b_better or cannot_tell.';
+COMMENT ON COLUMN strategy_comparisons.p IS 'Two-sided sign-flip permutation p over the models; exact up to 14 of them.';
+COMMENT ON COLUMN strategy_comparisons.verdict IS 'a_better or b_better where p is at most .05, else cannot_tell.';
 COMMENT ON COLUMN strategy_comparisons.reason IS 'The same in a sentence.';
 
 CREATE TABLE predictions (

@@ -81,6 +81,7 @@ def situation_digest(connection: duckdb.DuckDBPyConnection, claims: Sequence[Cla
     content = {
         "verdicts": evidence_digest(connection, claims),
         "analyses": {name: analysis.version for name, analysis in analyses().items()},
+        "measurements": sum_of_hashes(connection, "SELECT DISTINCT probe_run_id, variant_id FROM evidence"),
         "likeness": sum_of_hashes(connection, "SELECT * EXCLUDE (pair_run_id) FROM likeness"),
         "predictions": sum_of_hashes(connection, "SELECT * FROM predictions"),
         "advisories": sum_of_hashes(connection, "SELECT * FROM current_advisories"),
