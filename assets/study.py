@@ -42,6 +42,10 @@ class ModelSpec(Strict):
     parent_model_id: Id | None = None
     released_on: dt.date | None = None
     training_tokens: int | None = None
+    batch_size: int | None = None
+    """Training sequences in one optimiser step."""
+    sequence_length: int | None = None
+    """Tokens of one training sequence."""
     training_data: str | None = None
     tuning: str | None = None
     licence: str | None = None

@@ -138,7 +138,7 @@ COMMENT ON COLUMN models.training_tokens IS 'Tokens seen in training, in all.';
 COMMENT ON COLUMN models.training_data IS 'Name of the training data.';
 COMMENT ON COLUMN models.tuning IS 'base, or how it was tuned: instruct.';
 COMMENT ON COLUMN models.licence IS 'SPDX id.';
-COMMENT ON COLUMN models.properties IS 'Further properties and the source of each stated fact, JSON.';
+COMMENT ON COLUMN models.properties IS 'Further properties, among them batch_size (training sequences in a step) and sequence_length (tokens of one), and the source of each stated fact, JSON.';
 COMMENT ON COLUMN models.since_build IS 'Build that first held this row. -> builds.build';
 
 CREATE TABLE layers (

@@ -28,7 +28,7 @@ from assets.claims.robustness import (
     told_of_thresholds,
 )
 from assets.claims.schema import Claim, claim_row
-from assets.claims.subjects import CHECKPOINTS_OF_RUNS, Subjects, read_subjects
+from assets.claims.subjects import CHECKPOINTS_OF_RUNS, MODELS, Subjects, read_subjects
 from assets.study import digest
 from catalog.record import canonical_json
 
@@ -235,7 +235,7 @@ def evidence_digest(connection: duckdb.DuckDBPyConnection, claims: Sequence[Clai
         "claims": [claim_row(claim)["file_sha256"] for claim in sorted(claims, key=lambda claim: claim.id)],
         "evidence": sum_of_hashes(connection, read, [_metrics(claims)]),
         "checkpoints": sum_of_hashes(connection, CHECKPOINTS_OF_RUNS),
-        "models": sum_of_hashes(connection, "SELECT * EXCLUDE (since_build, properties) FROM models"),
+        "models": sum_of_hashes(connection, MODELS),
         "families": sum_of_hashes(connection, "SELECT family_id, role, organisation FROM families"),
         "runs": sum_of_hashes(connection, "SELECT run_id, model_id FROM training_runs"),
     }

@@ -59,14 +59,17 @@ PROPERTIES: dict[str, str] = {
     "adds_bos": BOOLEAN,
     "precision": TEXT,
     "training_tokens": NUMBER,
+    "batch_size": NUMBER,
+    "sequence_length": NUMBER,
     "training_data": TEXT,
     "tuning": TEXT,
     "licence": TEXT,
     "n_checkpoints": NUMBER,
     "last_step": NUMBER,
 }
-"""Kind of each property: columns of catalog tables models and families, and two facts about a training run: the number
-of its measured checkpoints, and the step of the last."""
+"""Kind of each property: columns of catalog tables models and families; of models.properties, the training sequences in
+one step and the tokens of one; and two facts about a training run: the number of its measured checkpoints, and the step
+of the last."""
 
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {

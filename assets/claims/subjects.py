@@ -17,6 +17,8 @@ from assets.claims.reference import PROPERTIES
 
 OF_FAMILIES = ("role", "organisation")
 OF_RUNS = ("n_checkpoints", "last_step")
+OF_RECIPES = ("batch_size", "sequence_length")
+"""Whole numbers in models.properties."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Subjects:
 def read_subjects(connection: duckdb.DuckDBPyConnection) -> Subjects:
     """The subjects in a catalog."""
     columns = [name for name in PROPERTIES if name not in (*OF_FAMILIES, *OF_RUNS)]
-    models = connection.sql(f"SELECT {', '.join(columns)}, parent_model_id FROM models").pl()
+    models = connection.sql(f"SELECT {', '.join(columns)}, parent_model_id FROM ({MODELS})").pl()
     families = connection.sql(f"SELECT family_id, {', '.join(OF_FAMILIES)} FROM families").pl()
     runs = connection.sql(f"""
         SELECT r.run_id, r.model_id, e.n_checkpoints, e.last_step
@@ -97,6 +99,11 @@ def read_subjects(connection: duckdb.DuckDBPyConnection) -> Subjects:
     return Subjects(*(_rows(frame) for frame in (models, families, runs)))
 
 
+MODELS = f"""
+    SELECT * EXCLUDE (since_build, properties),
+        {", ".join(f"TRY_CAST(properties->>'{name}' AS BIGINT) AS {name}" for name in OF_RECIPES)}
+    FROM models
+"""
 CHECKPOINTS_OF_RUNS = """
     SELECT run_id, count(DISTINCT checkpoint_id) AS n_checkpoints, max(step) AS last_step
     FROM evidence GROUP BY run_id

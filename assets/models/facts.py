@@ -178,7 +178,8 @@ def _model_row(family_id: str, model: ModelSpec, design: dict[str, Any]) -> dict
         mode="json",
         include={"parent_model_id", "released_on", "training_tokens", "training_data", "tuning", "licence"},
     )
-    properties = {**design.get("properties", {}), "facts": model.facts}
+    recipe = model.model_dump(mode="json", include={"batch_size", "sequence_length"}, exclude_none=True)
+    properties = {**design.get("properties", {}), **recipe, "facts": model.facts}
     return {
         **design,
         **stated,

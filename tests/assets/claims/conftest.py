@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import catalog
 from assets.claims.decide import Decisions, decide
 from assets.claims.schema import Claim, load_claims
+from assets.claims.subjects import OF_RECIPES
 from assets.probes.registry import canonical, variant_id
 from assets.published import ImportedCheckpoint
 from assets.study import load_family
@@ -77,7 +79,10 @@ class World:
         if family_id not in [family["family_id"] for family in self.families]:
             self.family(family_id)
         usual = {"attention": "softmax", "n_layers": 2, "architecture": "gpt_neox", "adds_bos": False}
-        self.models.append({"model_id": model_id, "family_id": family_id, **usual, **design})
+        recipe = {name: design.pop(name) for name in OF_RECIPES if name in design}
+        self.models.append(
+            {"model_id": model_id, "family_id": family_id, **usual, **design, "properties": json.dumps(recipe)}
+        )
         return self
 
     def run(self, run_id: str, model_id: str) -> World:

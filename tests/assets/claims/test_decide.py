@@ -448,7 +448,9 @@ def test_the_digest_changes_with_what_is_read_and_with_nothing_else(world: World
         other = "INSERT INTO evidence SELECT * REPLACE ('previous_token' AS metric_id) FROM evidence LIMIT 1"
         assert digest(connection, other) == first
         assert evidence_digest(connection, [library.plain("prefix-matching-heads-exist", version=2)]) != first
-        assert digest(connection, "UPDATE models SET n_layers = 3") != first
+        assert digest(connection, """UPDATE models SET properties = '{"facts": {}}'""") == first
+        assert digest(connection, """UPDATE models SET properties = '{"batch_size": 1024}'""") != first
+        assert digest(connection, "UPDATE models SET n_layers = 3, properties = NULL") != first
     with world.catalog() as connection:
         changed = "UPDATE evidence SET value = value + 1e-9 WHERE run_id = 'm-seed0' AND metric_id = 'prefix_matching'"
         assert digest(connection, changed) != first

@@ -47,10 +47,21 @@ def test_the_design_makes_a_model_of_the_stated_size(model_id: str) -> None:
 def test_each_statement_has_its_source(model: ModelSpec) -> None:
     sourced = {name for key in model.facts for name in key.split(", ")}
 
-    stated = {"released_on", "training_tokens", "training_data", "licence", "n_params", "n_layers", "precision"}
+    stated = {
+        "released_on",
+        "training_tokens",
+        "batch_size",
+        "sequence_length",
+        "training_data",
+        "licence",
+        "n_params",
+        "n_layers",
+        "precision",
+    }
     assert stated <= sourced
     assert model.runs is None
     assert model.training_tokens == 143_000 * 2_097_152
+    assert (model.batch_size or 0) * (model.sequence_length or 0) == 2_097_152
 
 
 @pytest.mark.reference

@@ -121,6 +121,8 @@ def test_families_trained_here_have_the_seeds_and_checkpoints_that_are_asked_for
         assert planned[0].step == 0
         assert [checkpoint.is_final for checkpoint in planned].index(True) == len(planned) - 1
         assert planned[-1].tokens_seen == run.model.training_tokens
+        per_step = (run.model.batch_size or 0) * (run.model.sequence_length or 0)
+        assert [c.tokens_seen for c in planned] == [per_step * (c.step or 0) for c in planned]
 
 
 def test_every_family_file_gives_runs_with_unlike_names() -> None:
