@@ -2,35 +2,46 @@
 
     about layer: the top head's layer, chance being independent uniform draws over layers
     about head:  the very head, chance being independent uniform draws over all heads
-    about index: correlation of all heads' scores by (layer, head), each layer's mean taken out first
+    about index: correlation of all heads' scores by (layer, head), each layer's mean taken out first; chance being
+                 heads permuted within run and layer
 
-Not here: likeness of trajectories (similarity.py).
+Not here: the correlation by index and its intervals (claims/exchangeable.py), likeness of trajectories (similarity.py).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar, Literal
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from assets.claims import pooling
 from assets.claims.estimands.base import Estimand, taken
 from assets.claims.evidence import Evidence
-from assets.claims.outcomes import Ruling, RunOutcome
+from assets.claims.exchangeable import correlation_by_index
+from assets.claims.outcomes import Ruling, RunOutcome, Verdict
 from assets.claims.pooling import Interval
 from assets.claims.readings import Estimate, Reading
-from assets.claims.verdicts import by_interval, counted, equivalence_rule, not_excluded
-
-UNITS = {"layer": "chance-corrected agreement", "head": "chance-corrected agreement", "index": "correlation"}
+from assets.claims.verdicts import (
+    MAJORITY,
+    by_interval,
+    counted,
+    equivalence_rule,
+    lower_bound,
+    not_excluded,
+    number,
+    spelled,
+)
 
 
 class Agreement(Estimand):
-    """Agreement over pairs of runs, corrected for chance: 0 = chance, 1 = all agree."""
+    """Agreement over pairs of runs, corrected for chance: 0 = chance, 1 = all agree.
+
+    above_chance and at_chance are claims about its mean over pairs; identical is the strict one, refuted by any two
+    runs that differ.
+    """
 
     unit: ClassVar[Literal["run", "model", "family"]] = "model"
     continuous: ClassVar[bool] = True
@@ -39,7 +50,7 @@ class Agreement(Estimand):
     about: Literal["layer", "head", "index"]
     tolerance: int = Field(default=0, ge=0)
     """Layers up to which two runs count as agreeing."""
-    claimed: Literal["above_chance", "at_chance"]
+    claimed: Literal["above_chance", "at_chance", "identical"]
 
     @property
     def needs_delta(self) -> bool:
@@ -51,6 +62,8 @@ class Agreement(Estimand):
             raise ValueError("agreement reads the heads of the final checkpoint: summary best_head, quantity top_layer")
         if self.tolerance and self.about != "layer":
             raise ValueError("tolerance is a number of layers: it needs about: layer")
+        if self.claimed == "identical" and (self.about == "index" or self.tolerance):
+            raise ValueError("claimed: identical is about the layer or the very head, without a tolerance")
         return self
 
     def words(self, metric: str | None = None) -> str:
@@ -58,7 +71,9 @@ class Agreement(Estimand):
 
     @property
     def in_unit(self) -> str:
-        return UNITS[self.about]
+        if self.claimed == "identical":
+            return "share of training runs in the commonest place"
+        return "correlation" if self.about == "index" else "chance-corrected agreement"
 
     def readings(self) -> dict[str, Reading]:
         return {"of": self.of}
@@ -82,60 +97,94 @@ class Agreement(Estimand):
 
     def over_runs(self, evidence: Evidence, outcomes: Sequence[RunOutcome], delta: float | None) -> Ruling:
         frames = [self._heads(evidence, run.run_id, run.variant_id) for run in outcomes]
+        what = self._words(frames)
+        if self.about == "index":
+            return self._by_index(frames, delta, what)
+        places, tops = self._tops(frames)
+        if self.claimed == "identical":
+            return identical_rule(tops, self.in_unit, what)
 
         def interval(confidence: float) -> Interval:
-            return index_correlation(frames, confidence) if self.about == "index" else self._chosen(frames, confidence)
+            return pooling.agreement(tops, len(places), self.tolerance, confidence)
 
-        what = self._words(frames)
         if self.claimed == "at_chance":
             return equivalence_rule(pooling.equivalence(interval, delta or 0.0), delta or 0.0, self.in_unit, what)
         found = interval(pooling.CONFIDENCE)
-        ruling = by_interval(found, "above", 0.0, delta, self.in_unit, what)
-        if found.low is not None and found.low == found.high:
-            return replace(ruling, reason=f"{ruling.reason} {not_excluded(len(frames))}")
-        return ruling
+        if found.estimate is None or found.low is None or found.below(delta or 0.0):
+            return by_interval(found, "above", 0.0, delta, self.in_unit, what)
+        p = pooling.agreement_by_chance(tops, len(places), self.tolerance)
+        return beyond_chance(found, p, self.in_unit, what)
 
-    def _chosen(self, frames: Sequence[pl.DataFrame], confidence: float) -> Interval:
-        if not frames:
-            return pooling.agreement([], 2, self.tolerance, confidence)
+    def _by_index(self, frames: Sequence[pl.DataFrame], delta: float | None, what: str) -> Ruling:
+        """At chance by the interval of chance itself; anything else needs the wider one, that of the runs too."""
+        found = correlation_by_index(frames)
+        if self.claimed == "above_chance":
+            return by_interval(found.wider(pooling.CONFIDENCE), "above", 0.0, delta, self.in_unit, what)
+        decided = pooling.equivalent(found.by_chance(0.90), found.wider(0.95), delta or 0.0)
+        return equivalence_rule(decided, delta or 0.0, self.in_unit, what)
+
+    def _tops(self, frames: Sequence[pl.DataFrame]) -> tuple[list[tuple[int, ...]], list[int]]:
+        """All places (layers, or heads) in order, and the place of each run's top head among them."""
         key = ["layer"] if self.about == "layer" else ["layer", "head"]
-        places = list(frames[0].select(key).unique().sort(key).iter_rows())
+        places = list(frames[0].select(key).unique().sort(key).iter_rows()) if frames else []
         tops = [places.index(frame.row(frame["value"].arg_max() or 0, named=False)[: len(key)]) for frame in frames]
-        return pooling.agreement(tops, len(places), self.tolerance, confidence)
+        return places, tops
 
     def _words(self, frames: Sequence[pl.DataFrame]) -> str:
         if self.about == "index":
             return f"Correlation by head index over the pairs of {counted(len(frames), 'training run')}"
         tops = [frame.row(frame["value"].arg_max() or 0) for frame in frames]
         layers = ", ".join(str(top[0]) for top in tops)
-        within = f" within {self.tolerance} layers" if self.tolerance else ""
-        return (
-            f"Top heads of {counted(len(frames), 'training run')} in layers {layers}; agreement{within} beyond chance"
-        )
+        said = f"Top heads of {counted(len(frames), 'training run')} in layers {layers}"
+        if self.claimed == "identical":
+            return said
+        within = f" within {counted(self.tolerance, 'layer')}" if self.tolerance else ""
+        return f"{said}; agreement{within} beyond chance"
 
 
-def index_correlation(frames: Sequence[pl.DataFrame], confidence: float = pooling.CONFIDENCE) -> Interval:
-    """Mean Pearson correlation over pairs of runs of the heads' scores, layer means removed; jackknife over runs.
+def beyond_chance(interval: Interval, p: float, unit: str, what: str) -> Ruling:
+    """An estimate claimed to be above chance, tested against chance itself; the interval is shown, and decides nothing.
 
     Args:
-        frames: one per run, rows of the same heads in the same order, with columns layer and value. Layers of a single
-            head say nothing and are left out.
+        p: one-sided; at most half of what a 95 % interval leaves out.
     """
-    scores = np.array([_without_layer_means(frame) for frame in frames])
-    if len(frames) < 2:
-        return Interval(None, None, None, len(frames), "jackknife over units", confidence, "there are no pairs of runs")
-    if scores.shape[1] < 3 or (np.ptp(scores, axis=1) == 0).any():
-        reason = "fewer than three heads in layers of several, or no spread among them"
-        return Interval(None, None, None, len(frames), "jackknife over units", confidence, reason)
-    correlations = np.corrcoef(scores)
+    holds = p <= (1 - interval.confidence) / 2
+    verdict: Verdict = "holds" if holds else "inconclusive"
+    said = f"independent draws agree as much with probability {number(p)}"
+    more = f" {not_excluded(interval.n)}" if interval.low == interval.high else ""
+    flips = () if holds else ({"when": "more units that agree as these do", "becomes": "holds"},)
+    return Ruling(
+        verdict,
+        f"{what}: {spelled(interval)}; {said}.{more}",
+        interval.estimate,
+        interval.low,
+        interval.high,
+        unit=unit,
+        flips=flips,
+    )
 
-    def mean_of_pairs(kept: NDArray[np.intp]) -> float:
-        part = correlations[np.ix_(kept, kept)]
-        return float((part.sum() - np.trace(part)) / (kept.size * (kept.size - 1)))
 
-    return pooling.jackknife(mean_of_pairs, len(frames), confidence)
+def identical_rule(places: Sequence[int], unit: str, what: str) -> Ruling:
+    """A claim that all units are in one place: any two that differ refute it; in enough of them it holds.
 
+    Enough as in the in-every rule: the one-sided lower bound of n/n above one half, so five. The estimate is the share
+    of units in the commonest place, and decides nothing.
 
-def _without_layer_means(frame: pl.DataFrame) -> NDArray[np.float64]:
-    several = frame.filter(pl.len().over("layer") > 1)
-    return several.select(pl.col("value") - pl.col("value").mean().over("layer"))["value"].to_numpy()
+    Args:
+        places: one per unit.
+    """
+    n = len(places)
+    commonest = max(Counter(places).values(), default=0)
+    share = pooling.share_interval(commonest, n)
+    verdict: Verdict = "inconclusive"
+    if commonest < n:
+        verdict = "fails"
+    elif lower_bound(n, n) > MAJORITY:
+        verdict = "holds"
+    said = {
+        "holds": f"all in one place. {not_excluded(n)}",
+        "fails": f"{commonest} of {n} in the commonest place, where any two that differ refute the claim.",
+        "inconclusive": "in one place, but too few to speak of most.",
+    }[verdict]
+    flips = ({"when": "one training run in another place", "becomes": "fails"},) if verdict == "holds" else ()
+    return Ruling(verdict, f"{what}: {said}", share.estimate, share.low, share.high, unit=unit, flips=flips)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,17 @@ def test_agreement_is_corrected_for_chance() -> None:
     assert everyone.estimate == 1
     assert most.estimate == pytest.approx((0.6 - 1 / 6) / (5 / 6))
     assert beside.estimate == 1
+
+
+@pytest.mark.parametrize(("choices", "tolerance"), [([0, 0, 0, 1], 0), ([0, 1, 0, 2], 0), ([0, 0, 2, 3], 1)])
+def test_agreement_by_chance_is_that_of_counting(choices: list[int], tolerance: int) -> None:
+    """All 256 outcomes of four draws from four; the simulation's standard error is at most .0036."""
+    found = pooling.pairs_agreeing(np.array(choices), tolerance)
+    every = [pooling.pairs_agreeing(np.array(drawn), tolerance) for drawn in product(range(4), repeat=4)]
+
+    p = pooling.agreement_by_chance(choices, 4, tolerance)
+
+    assert p == pytest.approx(np.mean(np.array(every) >= found - 1e-9), abs=0.012)
 
 
 def test_agreement_of_uniform_draws_is_zero_on_average() -> None:
