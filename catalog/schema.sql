@@ -473,16 +473,20 @@ CREATE TABLE evaluations (
     condition JSON NOT NULL,
     evaluated_at TIMESTAMP NOT NULL,
     code_version VARCHAR NOT NULL,
+    decision_version INTEGER,
     inputs_digest VARCHAR NOT NULL,
+    beside VARCHAR,
     since_build INTEGER NOT NULL
 );
-COMMENT ON TABLE evaluations IS 'KEY: evaluation_id. One deciding of all claims on the evidence of one build. Replayed at a rebuild, never decided anew.';
+COMMENT ON TABLE evaluations IS 'KEY: evaluation_id. One deciding of all claims on the evidence of one build: as things stand, and beside that under conditions. Replayed at a rebuild, never decided anew.';
 COMMENT ON COLUMN evaluations.evaluation_id IS 'Id of the evaluation.';
 COMMENT ON COLUMN evaluations.of_build IS 'Build whose evidence it decided on. -> builds.build';
-COMMENT ON COLUMN evaluations.condition IS 'Under which condition, JSON; {} = as things stand.';
+COMMENT ON COLUMN evaluations.condition IS 'Under which condition, JSON; {} = as things stand. released_by: models released by that day alone; known_by: values public by that day alone; with, without: as if the values that an advisory (its id) concerns counted, or did not.';
 COMMENT ON COLUMN evaluations.evaluated_at IS 'When, UTC.';
 COMMENT ON COLUMN evaluations.code_version IS 'Version of the project that decided.';
+COMMENT ON COLUMN evaluations.decision_version IS 'Version of the rules of deciding; null where it was not noted.';
 COMMENT ON COLUMN evaluations.inputs_digest IS 'sha256 over evidence, claims and decision code version: equal digests, equal verdicts.';
+COMMENT ON COLUMN evaluations.beside IS 'Under a condition: the deciding as things stand that it was made with. Null where it is that one itself. -> evaluations.evaluation_id';
 COMMENT ON COLUMN evaluations.since_build IS 'Build that first held this row. -> builds.build';
 
 CREATE TABLE verdicts (

@@ -52,7 +52,10 @@ class Analysis(ABC):
 
     @abstractmethod
     def rows(self, situation: Situation) -> Mapping[str, Rows]:
-        """Rows by table; the same situation gives the same rows in the same order."""
+        """Rows by table; the same situation gives the same rows in the same order.
+
+        A row of `evaluations` need hold only what is its own (conditions.py); the rest is that of the situation's.
+        """
 
 
 @cache
@@ -85,5 +88,7 @@ def situation_digest(connection: duckdb.DuckDBPyConnection, claims: Sequence[Cla
         "likeness": sum_of_hashes(connection, "SELECT * EXCLUDE (pair_run_id) FROM likeness"),
         "predictions": sum_of_hashes(connection, "SELECT * FROM predictions"),
         "advisories": sum_of_hashes(connection, "SELECT * FROM current_advisories"),
+        "advised": sum_of_hashes(connection, "SELECT probe_run_id, advisory_id FROM advised_probe_runs WHERE suspect"),
+        "known": sum_of_hashes(connection, "SELECT DISTINCT source_id, known_on FROM probe_runs WHERE status = 'ok'"),
     }
     return digest(canonical_json(content))

@@ -28,7 +28,7 @@ from assets.claims.robustness import (
     told_of_thresholds,
 )
 from assets.claims.schema import Claim, claim_row
-from assets.claims.subjects import CHECKPOINTS_OF_RUNS, MODELS, Subjects, read_subjects
+from assets.claims.subjects import MODELS, Subjects, checkpoints_of_runs, read_subjects
 from assets.study import digest
 from catalog.record import canonical_json
 
@@ -72,7 +72,7 @@ def read_material(connection: duckdb.DuckDBPyConnection, claims: Sequence[Claim]
         connection: to a catalog, read-only or not.
         view: `evidence`, or a relation with its columns.
     """
-    subjects = read_subjects(connection)
+    subjects = read_subjects(connection, view)
     rows = connection.sql(
         f"SELECT {COLUMNS} FROM {view} WHERE list_contains($1, metric_id)", params=[_metrics(claims)]
     ).pl()
@@ -124,12 +124,11 @@ def _decide_one(claim: Claim, material: Material, evaluation_id: str, made: Deci
             if judged.level != "run":
                 others.setdefault((judged.level, judged.subject), {})[name] = judged
     for judged in own:
-        key = {"evaluation_id": evaluation_id, "claim_id": claim.id, "claim_version": claim.version}
-        key |= {"level": judged.level, "subject": judged.subject}
+        key = _key(evaluation_id, claim, judged)
         specified = others.get((judged.level, judged.subject), {})
         single = {name: specified[name].ruling.verdict for name in specified if len(variants[name][0]) == 1}
         every = [other.ruling.verdict for other in specified.values()]
-        made.verdicts.append({**key, **_verdict_row(claim, judged, subjects, evidence, single, every)})
+        made.verdicts.append(verdict_row(evaluation_id, claim, judged, material, single, every))
         made.verdict_runs.extend({**key, **row} for row in _run_rows(judged, evidence))
         made.specifications.extend(
             {
@@ -146,20 +145,33 @@ def _decide_one(claim: Claim, material: Material, evaluation_id: str, made: Deci
         )
 
 
-def _verdict_row(
+def _key(evaluation_id: str, claim: Claim, judged: Judged) -> dict[str, Any]:
+    key: dict[str, Any] = {"evaluation_id": evaluation_id, "claim_id": claim.id, "claim_version": claim.version}
+    return {**key, "level": judged.level, "subject": judged.subject}
+
+
+def verdict_row(
+    evaluation_id: str,
     claim: Claim,
     judged: Judged,
-    subjects: Subjects,
-    evidence: Evidence,
-    single: Mapping[str, Verdict],
-    every: Sequence[Verdict],
+    material: Material,
+    single: Mapping[str, Verdict] | None = None,
+    every: Sequence[Verdict] = (),
 ) -> dict[str, Any]:
+    """A row of the catalog table `verdicts`.
+
+    Args:
+        single: by specification that differs from the claim in one dimension, the verdict under it.
+        every: the verdicts under all specifications.
+    """
+    single = single or {}
     ruling = judged.ruling
-    included = [subjects.runs[run_id] for run_id in sorted(judged.included)]
+    included = [material.subjects.runs[run_id] for run_id in sorted(judged.included)]
     alone = sum(run.no_placebo for run in judged.runs if run.run_id in judged.included)
     told = told_of_thresholds(ruling.verdict, single) + told_of_placebo(alone, len(included))
     flips = [*ruling.flips, *flips_without(ruling.verdict, judged.without), *flips_by_choice(ruling.verdict, single)]
     return {
+        **_key(evaluation_id, claim, judged),
         "verdict": ruling.verdict,
         "unit": ruling.unit,
         "estimate": _plain(ruling.estimate),
@@ -175,20 +187,20 @@ def _verdict_row(
         "n_models": len({run.model_id for run in included}),
         "n_families": len({run.family_id for run in included}),
         "robustness": robustness(ruling.verdict, every, judged.without, no_placebo=alone > 0),
-        "exploratory": _exploratory(claim, judged, subjects, evidence),
+        "exploratory": _exploratory(claim, judged, material),
         "flips_when": flips,
         "reason": ruling.reason + told,
     }
 
 
-def _exploratory(claim: Claim, judged: Judged, subjects: Subjects, evidence: Evidence) -> bool:
+def _exploratory(claim: Claim, judged: Judged, material: Material) -> bool:
     """Whether some of what the verdict rests on was known when the criterion was fixed."""
     seen = claim.data_seen_before
     if seen is None:
         return False
     return any(
-        subjects.runs[run.run_id].family_id in seen.families
-        or evidence.sources(run.run_id, run.variant_id) & set(seen.sources)
+        material.subjects.runs[run.run_id].family_id in seen.families
+        or material.evidence.sources(run.run_id, run.variant_id) & set(seen.sources)
         for run in judged.runs
         if run.run_id in judged.included
     )
@@ -234,7 +246,7 @@ def evidence_digest(connection: duckdb.DuckDBPyConnection, claims: Sequence[Clai
         "version": DECISION_VERSION,
         "claims": [claim_row(claim)["file_sha256"] for claim in sorted(claims, key=lambda claim: claim.id)],
         "evidence": sum_of_hashes(connection, read, [_metrics(claims)]),
-        "checkpoints": sum_of_hashes(connection, CHECKPOINTS_OF_RUNS),
+        "checkpoints": sum_of_hashes(connection, checkpoints_of_runs()),
         "models": sum_of_hashes(connection, MODELS),
         "families": sum_of_hashes(connection, "SELECT family_id, role, organisation FROM families"),
         "runs": sum_of_hashes(connection, "SELECT run_id, model_id FROM training_runs"),

@@ -15,8 +15,10 @@ Not here: the rules (verdicts.py), the estimates (estimands/), what stands besid
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from scipy import stats
@@ -75,17 +77,38 @@ class Judging:
         self.evidence, self.faults, self.examine = evidence, faults, examine
         self.outcomes = self._outcomes()
 
-    def all(self) -> list[Judged]:
-        """Every verdict at the claim's levels, in the order of levels and subjects."""
-        models = {} if self.estimand.unit == "family" else {m: self._model(m) for m in self.subjects.models}
-        families = {f: self._family(f, models) for f in self.subjects.natural}
-        found = {
-            "run": [self._run(run_id) for run_id in self.subjects.runs] if self.estimand.unit == "run" else [],
-            "model": list(models.values()),
-            "family": list(families.values()),
-            "across": [self._across(models, families)],
+    def all(self, levels: Collection[str] = ("run", "model", "family", "across")) -> list[Judged]:
+        """Every verdict at those of the claim's levels that are named, in the order of levels and subjects."""
+        found: dict[str, Callable[[], list[Judged]]] = {
+            "run": lambda: [self._run(run_id) for run_id in self.subjects.runs] if self.estimand.unit == "run" else [],
+            "model": lambda: list(self.models.values()),
+            "family": lambda: list(self.families.values()),
+            "across": lambda: [self._across(self.models, self.families)],
         }
-        return [judged for level in self.claim.levels for judged in found[level]]
+        return [judged for level in self.claim.levels if level in levels for judged in found[level]()]
+
+    @cached_property
+    def models(self) -> dict[str, Judged]:
+        """The verdicts on models, by id; none for an estimand that is decided over models only."""
+        return {} if self.estimand.unit == "family" else {m: self._model(m) for m in self.subjects.models}
+
+    @cached_property
+    def families(self) -> dict[str, Judged]:
+        """The verdicts on natural families, by id."""
+        return {f: self._family(f, self.models) for f in self.subjects.natural}
+
+    def among(self, model_ids: Collection[str]) -> Judging:
+        """The same as if there were only these models. Only families that lose a model are decided again."""
+        other = copy(self)
+        other.subjects = self.subjects.only(model_ids)
+        other.models = {m: judged for m, judged in self.models.items() if m in other.subjects.models}
+        whole = {f for f in other.subjects.natural if other.subjects.models_of(f) == self.subjects.models_of(f)}
+        if self.estimand.unit == "family" and len(whole) < len(other.subjects.natural):
+            other.outcomes = other._outcomes()
+        other.families = {
+            f: self.families[f] if f in whole else other._family(f, other.models) for f in other.subjects.natural
+        }
+        return other
 
     # Runs
 

@@ -6,7 +6,8 @@ for. Not here: measurements (readings.py), which subjects a claim applies to (ga
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +72,15 @@ class Subjects:
     def models_of(self, family_id: str) -> list[str]:
         return [model_id for model_id, model in self.models.items() if model["family_id"] == family_id]
 
+    def only(self, model_ids: Collection[str]) -> Subjects:
+        """The same with these models alone, their training runs and their families."""
+        kept = copy(self)
+        kept.models = {name: model for name, model in self.models.items() if name in model_ids}
+        families = {model["family_id"] for model in kept.models.values()}
+        kept.roles = {name: role for name, role in self.roles.items() if name in families}
+        kept.runs = {run_id: run for run_id, run in self.runs.items() if run.model_id in kept.models}
+        return kept
+
     @property
     def natural(self) -> list[str]:
         """The families that are evidence beyond their own models."""
@@ -87,14 +97,14 @@ class Subjects:
         return model_id
 
 
-def read_subjects(connection: duckdb.DuckDBPyConnection) -> Subjects:
-    """The subjects in a catalog."""
+def read_subjects(connection: duckdb.DuckDBPyConnection, view: str = "evidence") -> Subjects:
+    """The subjects in a catalog; what is said of their checkpoints is from `view`."""
     columns = [name for name in PROPERTIES if name not in (*OF_FAMILIES, *OF_RUNS)]
     models = connection.sql(f"SELECT {', '.join(columns)}, parent_model_id FROM ({MODELS})").pl()
     families = connection.sql(f"SELECT family_id, {', '.join(OF_FAMILIES)} FROM families").pl()
     runs = connection.sql(f"""
         SELECT r.run_id, r.model_id, e.n_checkpoints, e.last_step
-        FROM training_runs AS r LEFT JOIN ({CHECKPOINTS_OF_RUNS}) AS e ON e.run_id = r.run_id
+        FROM training_runs AS r LEFT JOIN ({checkpoints_of_runs(view)}) AS e ON e.run_id = r.run_id
     """).pl()
     return Subjects(*(_rows(frame) for frame in (models, families, runs)))
 
@@ -104,10 +114,14 @@ MODELS = f"""
         {", ".join(f"TRY_CAST(properties->>'{name}' AS BIGINT) AS {name}" for name in OF_RECIPES)}
     FROM models
 """
-CHECKPOINTS_OF_RUNS = """
-    SELECT run_id, count(DISTINCT checkpoint_id) AS n_checkpoints, max(step) AS last_step
-    FROM evidence GROUP BY run_id
-"""
+
+
+def checkpoints_of_runs(view: str = "evidence") -> str:
+    """The query for the checkpoints that each training run was measured at."""
+    return (
+        "SELECT run_id, count(DISTINCT checkpoint_id) AS n_checkpoints, max(step) AS last_step "
+        f"FROM {view} GROUP BY run_id"
+    )
 
 
 def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import duckdb
 
 from assets.analyses.registry import Situation, analyse, situation_digest
-from assets.claims.decide import decide_on, read_material
+from assets.claims.decide import DECISION_VERSION, Rows, decide_on, read_material
 from assets.claims.schema import Claim, load_claims
 from assets.likeness.compare import compare
 from assets.models.sources import Say
@@ -124,15 +124,17 @@ def _decide(
         "condition": "{}",
         "evaluated_at": evaluated_at,
         "code_version": code_version(),
+        "decision_version": DECISION_VERSION,
         "inputs_digest": digest,
     }
     situation = Situation(connection, claims, material, decisions, evaluation_id, build)
-    rows = {
+    rows: dict[str, Rows] = {
         "verdicts": decisions.verdicts,
         "verdict_runs": decisions.verdict_runs,
         "specifications": decisions.specifications,
     }
     for table, found in analyse(situation).items():
         rows[table] = [*rows.get(table, []), *found]
+    rows["evaluations"] = [{**evaluation, **conditional} for conditional in rows.get("evaluations", [])]
     record.put_evaluation(evaluation, rows)
     return evaluation_id

@@ -1,0 +1,45 @@
+-- The verdicts now, as they would have been: by the models that were out, and by what was public.
+CREATE VIEW verdicts_by_release AS
+WITH released AS (
+    SELECT
+        e.evaluation_id, CAST(json_extract_string(e.condition, '$.released_by') AS DATE) AS released_by
+    FROM evaluations AS e
+    JOIN current_evaluation AS c ON c.evaluation_id = e.beside
+    WHERE json_extract_string(e.condition, '$.released_by') IS NOT NULL
+),
+came_out AS (
+    SELECT m.released_on, list(m.model_id ORDER BY m.model_id) AS models
+    FROM models AS m JOIN families AS f USING (family_id)
+    WHERE f.role = 'natural' AND m.released_on IS NOT NULL
+    GROUP BY m.released_on
+)
+SELECT
+    v.claim_id, v.level, v.subject, r.released_by, c.models AS came_out, v.verdict,
+    lag(v.verdict) OVER (PARTITION BY v.claim_id, v.level, v.subject ORDER BY r.released_by) AS previous,
+    v.estimate, v.ci_low, v.ci_high, v.unit, v.n_h, v.n_f, v.n_u, v.n_runs, v.n_models, v.n_families, v.reason
+FROM verdicts AS v
+JOIN released AS r USING (evaluation_id)
+LEFT JOIN came_out AS c ON c.released_on = r.released_by;
+COMMENT ON VIEW verdicts_by_release IS 'What today''s measurements and criteria would have said when each natural model came out, on the models released by then: one row per day for the models that came out, their families and across families. A family without a row on a day keeps its last one; previous = its verdict before.';
+
+CREATE VIEW verdicts_known_by AS
+WITH public AS (
+    SELECT e.evaluation_id, CAST(json_extract_string(e.condition, '$.known_by') AS DATE) AS known_by
+    FROM evaluations AS e
+    JOIN current_evaluation AS c ON c.evaluation_id = e.beside
+    WHERE json_extract_string(e.condition, '$.known_by') IS NOT NULL
+),
+became_public AS (
+    SELECT known_on, list(DISTINCT source_id ORDER BY source_id) AS sources
+    FROM probe_runs
+    WHERE status = 'ok' AND known_on IS NOT NULL
+    GROUP BY known_on
+)
+SELECT
+    v.claim_id, v.level, v.subject, p.known_by, s.sources, v.verdict, n.verdict AS verdict_now,
+    v.estimate, v.ci_low, v.ci_high, v.unit, v.n_h, v.n_f, v.n_u, v.n_runs, v.n_models, v.n_families, v.reason
+FROM verdicts AS v
+JOIN public AS p USING (evaluation_id)
+LEFT JOIN became_public AS s ON s.known_on = p.known_by
+LEFT JOIN current_verdicts AS n ON n.claim_id = v.claim_id AND n.level = v.level AND n.subject = v.subject;
+COMMENT ON VIEW verdicts_known_by IS 'What the field could have said from the values public by a day, by today''s criteria: one row per day on which a source became public, for the models, families and across of which something was known. A third clock beside since_build (what this catalog said) and release dates (which models were out).';
