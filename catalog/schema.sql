@@ -609,17 +609,33 @@ CREATE TABLE reference_classes (
     identifiable BOOLEAN NOT NULL,
     reason VARCHAR NOT NULL
 );
-COMMENT ON TABLE reference_classes IS 'KEY: evaluation_id, claim_id, predicate. For a claim that holds in some models and fails in others: the simplest predicates over design properties that tell them apart. All that do so equally well are listed; they are aliases of each other.';
+COMMENT ON TABLE reference_classes IS 'KEY: evaluation_id, claim_id, predicate. For a claim that holds in some natural models and not in others: the simplest predicates over design properties that tell them apart. All that do so equally well are listed; they are aliases of each other. Models of one parent are one unit.';
 COMMENT ON COLUMN reference_classes.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
 COMMENT ON COLUMN reference_classes.claim_id IS 'The claim. -> claims.claim_id';
 COMMENT ON COLUMN reference_classes.claim_version IS 'Its version at that time.';
-COMMENT ON COLUMN reference_classes.predicate IS 'The class for which the claim holds, as it would stand in a claim file: n_layers >= 2.';
-COMMENT ON COLUMN reference_classes.n_in IS 'Models inside the class on which the claim was decided.';
-COMMENT ON COLUMN reference_classes.n_out IS 'Models outside of it on which it was decided.';
-COMMENT ON COLUMN reference_classes.n_wrong IS 'Models on the wrong side: inside and failing, or outside and holding.';
-COMMENT ON COLUMN reference_classes.p_separation IS 'Share of random assignments of the same verdicts to the models that some equally simple predicate separates as well.';
-COMMENT ON COLUMN reference_classes.identifiable IS 'Whether there are at least 8 models and p_separation is at most .05.';
-COMMENT ON COLUMN reference_classes.reason IS 'What that means, in a sentence.';
+COMMENT ON COLUMN reference_classes.predicate IS 'The class for which the claim holds, as it would stand in a claim file: n_layers >= 2. Empty where none was found, with the reason.';
+COMMENT ON COLUMN reference_classes.n_in IS 'Decided units inside the class.';
+COMMENT ON COLUMN reference_classes.n_out IS 'Decided units outside of it; those that it cannot place, since a property is not known, are in neither.';
+COMMENT ON COLUMN reference_classes.n_wrong IS 'Units on the wrong side, or not to be placed: inside where it does not hold, outside where it holds.';
+COMMENT ON COLUMN reference_classes.p_separation IS 'Share of random assignments of the same verdicts, dealt out by families, that some predicate tells apart as well and as simply; null where no class was found.';
+COMMENT ON COLUMN reference_classes.identifiable IS 'Whether there are at least 8 units and p_separation is at most .05.';
+COMMENT ON COLUMN reference_classes.reason IS 'What that means, in a sentence or two.';
+
+CREATE TABLE class_members (
+    evaluation_id VARCHAR NOT NULL,
+    claim_id VARCHAR NOT NULL,
+    claim_version INTEGER NOT NULL,
+    model_id VARCHAR NOT NULL,
+    claimed BOOLEAN,
+    inside BOOLEAN
+);
+COMMENT ON TABLE class_members IS 'KEY: evaluation_id, claim_id, model_id. Every model, measured or not, by the reference class that a claim states and by the one found for it. model_classes says what follows.';
+COMMENT ON COLUMN class_members.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN class_members.claim_id IS 'The claim. -> claims.claim_id';
+COMMENT ON COLUMN class_members.claim_version IS 'Its version at that time.';
+COMMENT ON COLUMN class_members.model_id IS 'The model. -> models.model_id';
+COMMENT ON COLUMN class_members.claimed IS 'Whether the claim is about it by its design, whatever was measured; null where a property is not known.';
+COMMENT ON COLUMN class_members.inside IS 'Whether it is inside the class found, all aliases agreeing; null where they do not, where no class was found, or where the decided models do not tell: a property is not known, or lies between those inside and those outside.';
 
 CREATE TABLE correspondences (
     evaluation_id VARCHAR NOT NULL,

@@ -1,0 +1,263 @@
+"""The simplest predicates over design properties that tell two sorts of models apart, and how easily luck does as well.
+
+A predicate is one comparison, or two joined by `and`. The best has the fewest units on the wrong side (one that it
+can't place, since a property is not known, counts as wrong), then the fewest comparisons. All that are equally good are
+aliases: where sizes grow together, `n_params >= x` and `d_model >= y` are one class.
+
+The p is that of a permutation test of the whole search: the share of random assignments of the verdicts to the units
+that some predicate fits as well and as simply. Models of one family share most of their design and often their verdict,
+so that any property of the odd family "explains" it. Verdicts are therefore dealt out by families: each family takes
+the share of another one, and shuffles it among its models. With one family, or with families of one model each, that is
+the plain permutation of verdicts over models (simulated in tests/validation/simulate_classes.py).
+
+Pure: properties and verdicts in, predicates out. Not here: which models are units, what is recorded
+(reference_classes.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, pairwise, product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from assets.claims.reference import BOOLEAN, PROPERTIES, TEXT, Comparison, Joined, Predicate
+
+DEFINING = (
+    "n_params",
+    "n_params_non_embedding",
+    "n_layers",
+    "d_model",
+    "n_heads",
+    "n_kv_heads",
+    "d_head",
+    "vocab_size",
+    "context_length",
+    "training_tokens",
+    "attention",
+    "positional_encoding",
+    "normalization",
+    "activation",
+    "tied_embeddings",
+    "parallel_blocks",
+    "adds_bos",
+    "precision",
+    "tuning",
+    "released_on",
+)
+"""Properties that may define a class: what a model is. Left out are names (model, family, organisation, architecture,
+training_data), which single out families whatever they have in common; what is no matter of design (licence, role); and
+how a model was measured (n_checkpoints, last_step)."""
+
+SECOND = 0.5
+"""What a second comparison costs, in wrong units: it only breaks ties."""
+ENUMERATED = 5000
+"""Assignments up to which all are gone through; above, they are drawn."""
+DRAWS, BATCH, ENOUGH = 2000, 250, 100
+"""Drawn at most; at a time; and how many that are fitted as well end the drawing (Besag & Clifford 1991, Biometrika
+78:301: p = ENOUGH over the number drawn by then)."""
+SEED = 20261123
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A decided model, or the models of one parent.
+
+    Attributes:
+        holds: whether the claim holds in it.
+        properties: by name; those in DEFINING count, one that is missing or None is not known.
+    """
+
+    name: str
+    family: str
+    holds: bool
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Alias:
+    """One of the best predicates: units inside, outside, and on the wrong side or not to be placed."""
+
+    predicate: Predicate
+    n_in: int
+    n_out: int
+    n_wrong: int
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Who is inside and who is outside of each of some predicates, shape (predicates, units); neither = can't say."""
+
+    inside: Bools
+    outside: Bools
+
+    def wrong(self, holds: Bools) -> npt.NDArray[np.float32]:
+        """Wrong units by predicate and assignment.
+
+        Args:
+            holds: verdicts, shape (assignments, units).
+
+        Returns:
+            shape (predicates, assignments).
+        """
+        difference = self.inside.astype(np.float32) - self.outside
+        right = difference @ holds.T.astype(np.float32) + self.outside.sum(axis=1, dtype=np.float32)[:, None]
+        return np.float32(holds.shape[1]) - right
+
+
+class Search:
+    """The search on one set of units."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.units = sorted(units, key=lambda unit: unit.name)
+        self.holds: Bools = np.array([unit.holds for unit in self.units], dtype=bool)
+        self.seen = {
+            name: sorted({u.properties[name] for u in self.units if u.properties.get(name) is not None})
+            for name in DEFINING
+        }
+        alike: dict[bytes, list[Comparison]] = {}
+        rows: dict[bytes, Bools] = {}
+        for comparison in self._candidates():
+            found = [comparison.evaluate(unit.properties) for unit in self.units]
+            row = np.array([[f is True for f in found], [f is False for f in found]])
+            alike.setdefault(row.tobytes(), []).append(comparison)
+            rows[row.tobytes()] = row
+        self._comparisons = list(alike.values())
+        """Comparisons by the units that they put inside and outside, as in `_single`."""
+        both = np.array(list(rows.values()), dtype=bool).reshape(len(rows), 2, len(self.units))
+        self._single = Sides(both[:, 0], both[:, 1])
+
+    def _candidates(self) -> Iterator[Comparison]:
+        """Numbers and dates between each two neighbouring values; words, and yes or no, by equality."""
+        for name, values in self.seen.items():
+            if PROPERTIES[name] not in (TEXT, BOOLEAN):
+                for low, high in pairwise(values):
+                    yield Comparison(name, ">=", high)
+                    yield Comparison(name, "<=", low)
+            elif len(values) > 1:
+                yield from (Comparison(name, "=", value) for value in values)
+                yield from (Comparison(name, "!=", value) for value in values if len(values) > 2)
+
+    @cached_property
+    def _pairs(self) -> tuple[Sides, npt.NDArray[np.intp]]:
+        """The distinct conjunctions of two; and of every two the numbers, with the number of their conjunction."""
+        inside, outside = self._single.inside, self._single.outside
+        first, second = np.triu_indices(len(inside), 1)
+        packed = [np.packbits(inside[first] & inside[second], axis=1)]
+        packed += [np.packbits(outside[first] | outside[second], axis=1)]
+        _, chosen, number = np.unique(np.hstack(packed), axis=0, return_index=True, return_inverse=True)
+        a, b = first[chosen], second[chosen]
+        sides = Sides(inside[a] & inside[b], outside[a] | outside[b])
+        return sides, np.column_stack([first, second, number.ravel()])
+
+    @cached_property
+    def best(self) -> float:
+        """The fit of the best predicates: their wrong units, and SECOND for a second comparison."""
+        one, two = (sides.wrong(self.holds[None]).min(initial=np.inf) for sides in (self._single, self._pairs[0]))
+        return float(min(one, two + SECOND))
+
+    def aliases(self) -> list[Alias]:
+        """All of the best predicates, the broadest first; none where to take all units, or none, is as good."""
+        if self.best >= min(self.holds.sum(), (~self.holds).sum()):
+            return []
+        two = not self.best.is_integer()
+        sides = self._pairs[0] if two else self._single
+        fitting = sides.wrong(self.holds[None])[:, 0] == math.floor(self.best)
+        found: list[tuple[int, Predicate]] = []
+        if two:
+            every = self._pairs[1]
+            for first, second, number in every[fitting[every[:, 2]]]:
+                both = product(self._comparisons[first], self._comparisons[second])
+                found += [(number, _joined(*comparisons)) for comparisons in both]
+        else:
+            found += [(i, comparison) for i in np.flatnonzero(fitting).tolist() for comparison in self._comparisons[i]]
+        n_in, n_out = sides.inside.sum(axis=1), sides.outside.sum(axis=1)
+        made = [Alias(each, int(n_in[i]), int(n_out[i]), math.floor(self.best)) for i, each in found]
+        return sorted(made, key=lambda alias: (-alias.n_in, _rank(alias.predicate)))
+
+    def p(self) -> float:
+        """The share of random assignments of the verdicts that some predicate fits as well and as simply."""
+        every = self._all_assignments()
+        if every is not None:
+            return float(self._as_good(every).mean())
+        rng = np.random.default_rng(SEED)
+        as_good = np.array([], dtype=bool)
+        while len(as_good) < DRAWS:
+            as_good = np.append(as_good, self._as_good(self._dealt(rng, BATCH)))
+            if as_good.sum() >= ENOUGH:
+                return ENOUGH / (int(np.flatnonzero(as_good)[ENOUGH - 1]) + 1)
+        return float(as_good.sum() + 1) / (DRAWS + 1)
+
+    def _as_good(self, holds: Bools) -> Bools:
+        """Which of these assignments (rows) some predicate fits as well as the best does the verdicts."""
+        found: Bools = self._single.wrong(holds).min(axis=0, initial=np.inf) <= self.best
+        if self.best >= SECOND:
+            found[~found] = self._pairs[0].wrong(holds[~found]).min(axis=0, initial=np.inf) + SECOND <= self.best
+        return found
+
+    @cached_property
+    def _families(self) -> list[npt.NDArray[np.intp]]:
+        families = np.array([unit.family for unit in self.units])
+        return [np.flatnonzero(families == name) for name in np.unique(families)]
+
+    def _all_assignments(self) -> Bools | None:
+        """All assignments with as many holding units, where families do not matter and these are few."""
+        n, k = len(self.units), int(self.holds.sum())
+        if len(self._families) not in (1, n) or math.comb(n, k) > ENUMERATED:
+            return None
+        every = np.zeros((math.comb(n, k), n), dtype=bool)
+        for row, chosen in zip(every, combinations(range(n), k), strict=True):
+            row[list(chosen)] = True
+        return every
+
+    def _dealt(self, rng: np.random.Generator, n: int) -> Bools:
+        """Random assignments: each family takes another one's share of holding units, shuffled among its own.
+
+        Shares that do not fit a family's size are rounded up or down at random, so as to be right on average.
+        """
+        shares = np.array([self.holds[own].mean() for own in self._families])
+        taken = rng.permuted(np.tile(shares, (n, 1)), axis=1)
+        dealt = np.zeros((n, len(self.units)), dtype=bool)
+        for own, share in zip(self._families, taken.T, strict=True):
+            count = np.floor(share * len(own) + rng.random(n))
+            rank = rng.random((n, len(own))).argsort(axis=1).argsort(axis=1)
+            dealt[:, own] = rank < count[:, None]
+        return dealt
+
+    def place(self, predicate: Predicate, properties: Mapping[str, Any]) -> bool | None:
+        """Whether a model with these properties is inside of a predicate found here; None where the units do not tell.
+
+        Unlike the predicate itself it does not guess between the last value inside and the first one outside, nor on
+        words that no unit has.
+        """
+        placed = [self._place(comparison, properties.get(comparison.name)) for comparison in predicate.comparisons()]
+        return False if False in placed else None if None in placed else True
+
+    def _place(self, comparison: Comparison, value: Any) -> bool | None:
+        if value is None:
+            return None
+        inside = comparison.evaluate({comparison.name: value})
+        seen = self.seen[comparison.name]
+        if comparison.symbol in ("=", "!="):
+            return inside if value in seen else None
+        outside = [v for v in seen if not comparison.evaluate({comparison.name: v})]
+        beyond = value <= max(outside) if comparison.symbol == ">=" else value >= min(outside)
+        return True if inside else False if beyond else None
+
+
+def _rank(predicate: Predicate) -> list[tuple[int, str]]:
+    """Sorts predicates by their properties, in the order of DEFINING."""
+    return [(DEFINING.index(each.name), str(each)) for each in predicate.comparisons()]
+
+
+def _joined(first: Comparison, second: Comparison) -> Predicate:
+    """Both, in the order of DEFINING, a lower bound before an upper one."""
+    comparisons = sorted((first, second), key=lambda each: (DEFINING.index(each.name), each.symbol != ">="))
+    return Joined("and", tuple(comparisons))
