@@ -4,8 +4,8 @@ Runs pass the gates and give outcomes; outcomes make rulings on models, these on
 counts towards more than itself only if it is natural: what we trained to show a thing is no evidence that the thing is
 general.
 
-    run      each training run                          not for trend, agreement, likeness, association
-    model    its runs                                   not for trend
+    run      each training run                          not for trend, separation, agreement, likeness, association
+    model    its runs                                   not for trend, separation
     family   natural families: models, those of one parent being one unit
     across   natural families that vote
 
@@ -24,8 +24,7 @@ from typing import Literal
 from scipy import stats
 
 from assets.claims import gates, pooling
-from assets.claims.estimands.base import Estimand
-from assets.claims.estimands.trend import Trend
+from assets.claims.estimands.base import Estimand, OverModels, Placed
 from assets.claims.evidence import Evidence
 from assets.claims.outcomes import DECIDED, Ruling, RunOutcome, Verdict
 from assets.claims.schema import Claim
@@ -208,8 +207,8 @@ class Judging:
     # Families
 
     def _family(self, family_id: str, models: Mapping[str, Judged]) -> Judged:
-        if isinstance(self.estimand, Trend):
-            return self._trend(family_id, self.estimand)
+        if isinstance(self.estimand, OverModels):
+            return self._over_models(family_id, self.estimand)
         runs, _ = self._of(self.subjects.of_family(family_id))
         own = {model_id: models[model_id] for model_id in self.subjects.models_of(family_id)}
         evaluated = {m: judged for m, judged in own.items() if judged.ruling.verdict in EVALUATED}
@@ -247,7 +246,7 @@ class Judging:
             found[name] = {"h": "holds", "f": "fails", "m": "mixed", None: "inconclusive"}[voted]  # type: ignore[assignment]
         return found
 
-    def _trend(self, family_id: str, estimand: Trend) -> Judged:
+    def _over_models(self, family_id: str, estimand: OverModels) -> Judged:
         runs, decided = self._of(self.subjects.of_family(family_id))
         unplaced = {r.run_id for r in decided if self.subjects.runs[r.run_id].properties[estimand.over] is None}
         if unplaced:
@@ -256,28 +255,28 @@ class Judging:
             decided = tuple(run for run in decided if run.run_id not in unplaced)
         if not decided:
             return Judged("family", family_id, _nothing(runs), runs, frozenset())
-        ruling = estimand.over_models(self._placed(decided, estimand), self.claim.delta)
+        ruling = estimand.over_models(self.evidence, self._placed(decided, estimand), self.claim.delta)
         said = ruling.reason[:1].lower() + ruling.reason[1:]
         ruling = replace(ruling, reason=f"{self._words(decided)} against {estimand.over}: {said}")
-        return Judged("family", family_id, ruling, runs, _ids(decided), self._trend_without(decided, estimand))
+        return Judged("family", family_id, ruling, runs, _ids(decided), self._models_without(decided, estimand))
 
-    def _placed(self, decided: Iterable[RunOutcome], estimand: Trend) -> dict[str, tuple[float, list[float]]]:
-        """By unit, its mean property and the quantity in each of its runs."""
-        placed: dict[str, tuple[list[float], list[float]]] = {}
+    def _placed(self, decided: Iterable[RunOutcome], estimand: OverModels) -> dict[str, Placed]:
+        together: dict[str, list[RunOutcome]] = {}
         for run in decided:
-            own = self.subjects.runs[run.run_id]
-            x, y = placed.setdefault(self.subjects.unit_of(own.model_id), ([], []))
-            x.append(float(own.properties[estimand.over]))
-            y.append(run.estimate or 0.0)
-        return {unit: (sum(x) / len(x), y) for unit, (x, y) in placed.items()}
+            together.setdefault(self.subjects.unit_of(self.subjects.runs[run.run_id].model_id), []).append(run)
+        found: dict[str, Placed] = {}
+        for unit, runs in together.items():
+            x = [float(self.subjects.runs[run.run_id].properties[estimand.over]) for run in runs]
+            found[unit] = Placed(sum(x) / len(x), tuple(runs))
+        return found
 
-    def _trend_without(self, decided: Sequence[RunOutcome], estimand: Trend) -> dict[str, Verdict]:
+    def _models_without(self, decided: Sequence[RunOutcome], estimand: OverModels) -> dict[str, Verdict]:
         if not self.examine:
             return {}
         found: dict[str, Verdict] = {}
         for name in {self.subjects.runs[run.run_id].model_id for run in decided} | {run.run_id for run in decided}:
             kept = [r for r in decided if name not in (r.run_id, self.subjects.runs[r.run_id].model_id)]
-            found[name] = estimand.over_models(self._placed(kept, estimand), self.claim.delta).verdict
+            found[name] = estimand.over_models(self.evidence, self._placed(kept, estimand), self.claim.delta).verdict
         return dict(sorted(found.items()))
 
     # Across
@@ -332,10 +331,10 @@ class Judging:
         variances: dict[str, float] = {}
         for family_id in votes:
             rulings = [models[m].ruling for m in self.subjects.models_of(family_id) if m in models]
-            if self.estimand.unit == "family":
+            if isinstance(self.estimand, OverModels):
                 judged = families[family_id]
                 rulings = [judged.ruling]
-                variances[family_id] = self._slope_variance(judged)
+                variances[family_id] = self._variance(judged, self.estimand)
             found = [r.estimate for r in rulings if r.estimate is not None and r.verdict in EVALUATED]
             if found:
                 values[family_id] = sum(found) / len(found)
@@ -359,11 +358,11 @@ class Judging:
             unit=self.estimand.in_unit,
         )
 
-    def _slope_variance(self, judged: Judged) -> float:
-        """The squared standard error behind a slope's t(k-2) interval."""
-        k = len({self.subjects.unit_of(self.subjects.runs[run_id].model_id) for run_id in judged.included})
+    def _variance(self, judged: Judged, estimand: OverModels) -> float:
+        """The squared standard error behind the t interval of a family's estimate."""
+        units = {self.subjects.unit_of(self.subjects.runs[run_id].model_id) for run_id in judged.included}
         width = (judged.ruling.high or 0.0) - (judged.ruling.low or 0.0)
-        return float((width / 2 / stats.t.ppf(0.975, k - 2)) ** 2)
+        return float((width / 2 / stats.t.ppf(0.975, estimand.freedom(len(units), len(judged.included)))) ** 2)
 
     def _sample_told(self, votes: Mapping[str, Vote], by_runs: Sequence[str], included: Iterable[str]) -> str:
         """What the families are a sample of, in words."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal
+
+from pydantic import field_validator
 
 from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
 from assets.claims.readings import Estimate, Reading
+from assets.claims.reference import NUMBER, PROPERTIES
 from assets.study import Strict
 
 
@@ -52,6 +56,49 @@ class Estimand(Strict):
         Not abstract: a trend has no such ruling, since it is decided over models.
         """
         raise NotImplementedError(f"{type(self).__name__} is not decided over runs")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A unit of a family: a model, or the models of one parent.
+
+    Attributes:
+        x: the design property, its mean over the runs.
+        runs: all of state `decided`.
+    """
+
+    x: float
+    runs: tuple[RunOutcome, ...]
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The quantity in each run."""
+        return tuple(run.estimate or 0.0 for run in self.runs)
+
+
+class OverModels(Estimand):
+    """A kind that is decided over the models of a family, in the order of a design property."""
+
+    unit: ClassVar[Literal["run", "model", "family"]] = "family"
+    continuous: ClassVar[bool] = True
+    over: str
+    """The design property, a number."""
+
+    @field_validator("over")
+    @classmethod
+    def _is_a_number(cls, name: str) -> str:
+        numbers = [known for known, kind in PROPERTIES.items() if kind == NUMBER]
+        if name not in numbers:
+            raise ValueError(f"{name} is not a design property that is a number: {', '.join(numbers)}")
+        return name
+
+    @abstractmethod
+    def over_models(self, evidence: Evidence, units: Mapping[str, Placed], delta: float | None) -> Ruling:
+        """The ruling on a family, by its units."""
+
+    @abstractmethod
+    def freedom(self, n_units: int, n_runs: int) -> int:
+        """Degrees of freedom of the t interval in such a ruling."""
 
 
 def taken(run_id: str, estimate: Estimate) -> RunOutcome:

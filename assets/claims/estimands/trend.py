@@ -8,40 +8,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal
-
-from pydantic import field_validator
+from typing import Literal
 
 from assets.claims import pooling, trends
-from assets.claims.estimands.base import Estimand, taken
+from assets.claims.estimands.base import OverModels, Placed, taken
 from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
 from assets.claims.readings import Reading
-from assets.claims.reference import NUMBER, PROPERTIES
 from assets.claims.trends import Group
 from assets.claims.verdicts import equivalence_rule, number
 
 
-class Trend(Estimand):
+class Trend(OverModels):
     """The quantity rises or falls with the property, or is flat: its slope is as good as 0 (within delta)."""
 
-    unit: ClassVar[Literal["run", "model", "family"]] = "family"
-    continuous: ClassVar[bool] = True
     kind: Literal["trend"]
     of: Reading
-    over: str
-    """The design property, a number."""
     scale: Literal["log10", "linear"] = "log10"
-    """Of the property."""
+    """Of the design property."""
     direction: Literal["rises", "falls", "flat"]
-
-    @field_validator("over")
-    @classmethod
-    def _is_a_number(cls, name: str) -> str:
-        numbers = [known for known, kind in PROPERTIES.items() if kind == NUMBER]
-        if name not in numbers:
-            raise ValueError(f"{name} is not a design property that is a number: {', '.join(numbers)}")
-        return name
 
     @property
     def needs_delta(self) -> bool:
@@ -65,13 +50,11 @@ class Trend(Estimand):
         """Where a model of this property stands on the axis."""
         return math.log10(value) if self.scale == "log10" else value
 
-    def over_models(self, models: Mapping[str, tuple[float, Sequence[float]]], delta: float | None) -> Ruling:
-        """The ruling on a family.
+    def freedom(self, n_units: int, n_runs: int) -> int:
+        return n_units - 2
 
-        Args:
-            models: by unit (a model, or models of one parent), the property and the quantity in each run.
-        """
-        groups = [Group(name, self.place(x), tuple(values)) for name, (x, values) in models.items()]
+    def over_models(self, evidence: Evidence, units: Mapping[str, Placed], delta: float | None) -> Ruling:
+        groups = [Group(name, self.place(unit.x), unit.values) for name, unit in units.items()]
         if self.direction == "flat":
             return self._flat(groups, delta or 0.0)
         found = trends.trend(groups, 1 if self.direction == "rises" else -1, delta or 0.0)
