@@ -37,12 +37,13 @@ DECISION_VERSION = 1
 
 COLUMNS = (
     "checkpoint_id, run_id, model_id, family_id, role, step, tokens_seen, is_final, variant_id, metric_id, "
-    "CAST(parameters AS VARCHAR) AS parameters, layer, head, stratum, value, value_a, value_b, chance, excess, "
-    "standard_error, n, provenance, source_id"
+    "CAST(parameters AS VARCHAR) AS parameters, layer, head, sender_layer, sender_head, stratum, "
+    "value, value_a, value_b, chance, excess, standard_error, n, provenance, source_id"
 )
 DIGEST_COLUMNS = (
-    "checkpoint_id, run_id, model_id, family_id, role, step, tokens_seen, is_final, variant_id, layer, head, stratum, "
-    "value, value_a, value_b, chance, excess, standard_error, n, provenance, source_id"
+    "checkpoint_id, run_id, model_id, family_id, role, step, tokens_seen, is_final, variant_id, layer, head, "
+    "sender_layer, sender_head, stratum, value, value_a, value_b, chance, excess, standard_error, n, provenance, "
+    "source_id"
 )
 Rows = list[dict[str, Any]]
 
@@ -110,7 +111,8 @@ def _metrics(claims: Iterable[Claim]) -> list[str]:
     for claim in claims:
         for estimand in [claim.estimand, *(other for _, other in claim.variants().values())]:
             for reading in estimand.readings().values():
-                found |= {*reading.metrics, *([reading.minus] if reading.minus else [])}
+                for part in reading.all.values():
+                    found |= {*part.metrics, *([part.minus] if part.minus else [])}
     return sorted(found)
 
 

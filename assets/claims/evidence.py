@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from assets.claims import summaries
+from assets.claims import choosing, summaries
 from assets.claims.readings import FROM_THE_LAST, Estimate, Reading, Scale, not_formed, over_training
 from assets.claims.summaries import Trajectory
 
@@ -87,8 +87,9 @@ class Evidence:
     def matching(self, reading: Reading, run_id: str) -> list[str]:
         """The variants that the reading allows and the run has, the preferred first.
 
-        Order: as the claim names the metrics; then beside a placebo, where the claim subtracts one; then with BOS where
-        the model's tokenizer puts one, else without.
+        Order: as the claim names the metrics, then the values of parameters; then beside a placebo, where the claim
+        subtracts one; then with BOS where the model's tokenizer puts one, else without; then the one of fewest
+        parameters, since others are made by options.
         """
         key = reading.scoring.key()
         if key not in self._matching:
@@ -98,15 +99,15 @@ class Evidence:
     def _rank(self, reading: Reading) -> dict[str, list[str]]:
         """By run, the variants that the reading allows and the run has, the preferred first."""
         known = {variant.variant_id: variant for variant in self.variants}
-        ranked: dict[str, list[tuple[int, bool, bool, str]]] = {}
+        ranked: dict[str, list[tuple[tuple[int, ...], bool, bool, int, str]]] = {}
         for variant_id, frame in self.scores(reading).items():
-            variant = known[variant_id]
+            parameters = known[variant_id].parameters
+            place = reading.rank(known[variant_id].metric_id, parameters) or ()
             for run_id in frame["run_id"].unique():
                 bos = bool(self._adds_bos.get(self._model_of[run_id]))
-                unusual = variant.parameters.get("bos", bos) != bos
+                unusual = parameters.get("bos", bos) != bos
                 alone = self.lacks_placebo(reading, run_id, variant_id)
-                preference = (reading.metrics.index(variant.metric_id), alone, unusual, variant_id)
-                ranked.setdefault(run_id, []).append(preference)
+                ranked.setdefault(run_id, []).append((place, alone, unusual, len(parameters), variant_id))
         return {run_id: [variant for *_, variant in sorted(found)] for run_id, found in ranked.items()}
 
     def lacks_placebo(self, reading: Reading, run_id: str, variant_id: str | None) -> bool:
@@ -158,22 +159,16 @@ class Evidence:
         key = reading.scoring.key()
         if key not in self._scores:
             self._without_placebo[key] = set()
-            made = {v.variant_id: self._scored(v, reading) for v in self.variants if self._allows(reading, v)}
+            allowed = [v for v in self.variants if reading.rank(v.metric_id, v.parameters) is not None]
+            made = {v.variant_id: self._scored(v, reading) for v in allowed}
             self._scores[key] = {variant: frame for variant, frame in made.items() if frame.height}
         return self._scores[key]
 
-    @staticmethod
-    def _allows(reading: Reading, variant: Variant) -> bool:
-        asked = reading.parameters.items()
-        return variant.metric_id in reading.metrics and all(
-            v is None or variant.parameters.get(k) == v for k, v in asked
-        )
-
     def _scored(self, variant: Variant, reading: Reading) -> pl.DataFrame:
-        frame = self._on_scale(variant.variant_id, reading.stratum, reading.scale)
+        frame = self._on_scale(variant.variant_id, reading.strata, reading.scale)
         if reading.minus:
             placebo = self._placebo_of(variant, reading.minus)
-            other = self._on_scale(placebo, "", reading.scale) if placebo else frame.clear()
+            other = self._on_scale(placebo, [""], reading.scale) if placebo else frame.clear()
             less = _less(frame, other)
             alone = frame.filter(~pl.col("run_id").is_in(less["run_id"].unique().implode()))
             self._without_placebo[reading.scoring.key()] |= {
@@ -190,14 +185,17 @@ class Evidence:
                 return other.variant_id
         return None
 
-    def _on_scale(self, variant_id: str, stratum: str, scale: Scale) -> pl.DataFrame:
-        """The rows of a variant with value, halves and standard error on the scale, without what is no number."""
+    def _on_scale(self, variant_id: str, strata: Sequence[str], scale: Scale) -> pl.DataFrame:
+        """The rows of a variant with value, halves and standard error on the scale, without what is no number.
+
+        Of each run those of the first stratum that it has."""
+        place = pl.col("stratum").replace_strict({name: i for i, name in enumerate(strata)}, default=None)
         chance = pl.col("chance")
         span = 1 - chance if scale == "excess" else pl.lit(1.0)
         base = pl.lit(0.0) if scale == "value" else chance
         return (
             self._rows[variant_id]
-            .filter(pl.col("stratum") == stratum)
+            .filter(place == place.min().over("run_id"))
             .with_columns(
                 *((pl.col(name) - base) / span for name in ("value", "value_a", "value_b")),
                 standard_error=pl.col("standard_error") / span,
@@ -225,6 +223,13 @@ class Evidence:
         if not ranked:
             return Estimate(None, reason=self.why_missing(reading))
         chosen = variant_id or ranked[0]
+        given = self.estimate(reading.given, run_id) if reading.given else None
+        if given and given.value is None:
+            return replace(given, variant_id=chosen)
+        if reading.at:
+            return choosing.at_chosen(self, reading, run_id, chosen)
+        if reading.summary == "mean":
+            return choosing.over_edges(self, reading, run_id, chosen)
         if reading.quantity in FROM_THE_LAST:
             return self._from_the_last(reading, run_id, chosen)
         trajectory = self.trajectories(reading)[chosen].get(run_id)
@@ -274,6 +279,10 @@ class Evidence:
             else:
                 found[run_id] = over_training(reading, at_steps(held[run_id], grid), variant)
         return {run_id: found[run_id] for run_id in run_ids}
+
+    def measured_at(self, run_id: str, variant_id: str) -> pl.DataFrame:
+        """The rows of the run's final checkpoint that the variant has, of every stratum."""
+        return self._rows[variant_id].filter((pl.col("run_id") == run_id) & pl.col("is_final"))
 
     def final_heads(self, reading: Reading, run_id: str, variant_id: str) -> pl.DataFrame:
         """The heads of a run's final checkpoint: layer, head, value, low, high; in the order of layer and head.

@@ -27,6 +27,7 @@ from assets.claims import gates, pooling
 from assets.claims.estimands.base import Estimand, OverModels, Placed
 from assets.claims.evidence import Evidence
 from assets.claims.outcomes import DECIDED, Ruling, RunOutcome, Verdict
+from assets.claims.readings import Reading
 from assets.claims.schema import Claim
 from assets.claims.subjects import Subjects
 from assets.claims.verdicts import counted, family_rule, number, vote, votes_rule
@@ -125,8 +126,12 @@ class Judging:
             return run
         return replace(run, reason="; ".join(filter(None, [run.reason, NO_PLACEBO])), no_placebo=True)
 
+    def _readings(self) -> list[Reading]:
+        """What it reads, those among them that choose heads for others."""
+        return [part for reading in self.estimand.readings().values() for part in reading.all.values()]
+
     def _lacks_placebo(self, run: RunOutcome) -> bool:
-        for reading in self.estimand.readings().values():
+        for reading in self._readings():
             ranked = self.evidence.matching(reading, run.run_id) if reading.minus else []
             read = run.variant_id if run.variant_id in ranked else next(iter(ranked), None)
             if read and self.evidence.lacks_placebo(reading, run.run_id, read):
@@ -146,7 +151,7 @@ class Judging:
         left_out = gates.outside(self.claim.predicate, run)
         if left_out:
             return RunOutcome(run_id, left_out[0], reason=left_out[1])
-        for reading in self.estimand.readings().values():
+        for reading in self._readings():
             ranked = self.evidence.matching(reading, run_id)
             alone = bool(ranked) and self.evidence.lacks_placebo(reading, run_id, ranked[0])
             for metric in [self.evidence.metric_of(ranked[0]), None if alone else reading.minus] if ranked else []:

@@ -9,8 +9,9 @@ formulas for trajectories (summaries.py), what follows from the numbers (estiman
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,7 +20,8 @@ from assets.claims.summaries import Trajectory
 from assets.study import Id, Strict
 
 Scale = Literal["excess", "value", "above_chance"]
-Summary = Literal["best_head", "top_k_mean", "sum_excess", "count_above", "single"]
+Summary = Literal["best_head", "top_k_mean", "sum_excess", "count_above", "single", "chosen", "mean"]
+Parameter = bool | int | str
 Name = Literal[
     "final",
     "peak",
@@ -34,6 +36,13 @@ Name = Literal[
 FROM_THE_LAST = ("final", "top_layer", "relative_depth")
 """Read off the final checkpoint, so that a model of which only that one exists has them too."""
 OF_ONE_HEAD = ("top_layer", "relative_depth", "top_head_kept")
+SUMMARIES: dict[str, tuple[Summary, ...]] = {
+    "checkpoint": ("single",),
+    "head": ("best_head", "top_k_mean", "sum_excess", "count_above", "chosen"),
+    "head_set": ("single",),
+    "edge": ("chosen", "mean"),
+}
+"""By a metric's grain, what one number can be made of its values; metrics of another grain are read by no claim."""
 
 UNITS: dict[str, str] = {
     "drop_after_peak": "fall since the peak",
@@ -63,16 +72,27 @@ class Reading(Strict):
 
     metrics: list[Id] = Field(min_length=1)
     """In order of preference; each run is read by the first that it has, never by a mixture."""
-    parameters: dict[str, bool | int | str | None] = Field(default_factory=dict)
-    """Of the variant, where they must be as given; null lifts a condition, for a specification."""
-    stratum: str = ""
+    parameters: dict[str, Parameter | Annotated[list[Parameter], Field(min_length=1)] | None] = Field(
+        default_factory=dict
+    )
+    """Of the variant, where they must be as given; of several values likewise the first that the run has; null lifts a
+    condition, for a specification."""
+    stratum: str | Annotated[list[str], Field(min_length=1)] = ""
+    """Of several likewise the first that the run has."""
     minus: Id | None = None
     """A placebo metric, subtracted head by head, of the same block length, repeats and BOS."""
     scale: Scale = "excess"
     split: Literal["whole", "halves"] = "whole"
     """halves: the head is chosen on one half of the sequences and read on the other."""
     summary: Summary = "best_head"
-    """Of the heads of a checkpoint; `single` where the metric has one value per checkpoint."""
+    """Of the heads of a checkpoint; `single` where the metric has one value per checkpoint or set of heads, `chosen`
+    for the head or edge that `at` and `sender` name, `mean` over all edges measured."""
+    at: Reading | None = Field(default=None, exclude_if=lambda other: other is None)
+    """The head that this other reading finds best at the final checkpoint is read; of an edge, it is the receiver."""
+    sender: Reading | None = Field(default=None, exclude_if=lambda other: other is None)
+    """Of an edge, the sender, likewise. Receiver and sender are sought among the edges that were measured."""
+    given: Reading | None = Field(default=None, exclude_if=lambda other: other is None)
+    """Where this other reading is not formed (its formed_above), there is nothing to speak of here either."""
     k: int = Field(default=3, ge=2)
     """Heads in top_k_mean."""
     past: float = 0.3
@@ -95,6 +115,53 @@ class Reading(Strict):
             raise ValueError("log10_onset_rate is defined on scale: value (as published), not on the excess")
         return self
 
+    @model_validator(mode="after")
+    def _others_fit(self) -> Reading:
+        if (self.summary == "chosen") != (self.at is not None):
+            raise ValueError("summary: chosen and at: (the reading that chooses) go together")
+        if self.sender and not self.at:
+            raise ValueError("sender is of an edge, whose receiver at names")
+        for name, other in (("at", self.at), ("sender", self.sender)):
+            if other and (other.summary, other.quantity, other.split) != ("best_head", "final", "whole"):
+                raise ValueError(f"{name} chooses the best head of the final checkpoint: leave out its summary")
+        if self.given and self.given.formed_above is None:
+            raise ValueError("given asks nothing without its formed_above")
+        if self.ends_there and (self.quantity != "final" or self.split != "whole"):
+            raise ValueError("at, given, mean and several strata are read at the final checkpoint, of all sequences")
+        return self
+
+    @property
+    def ends_there(self) -> bool:
+        """Whether it is of the final checkpoint alone, and by estimate() only (evidence.py)."""
+        return self.summary in ("chosen", "mean") or self.given is not None or isinstance(self.stratum, list)
+
+    @property
+    def strata(self) -> list[str]:
+        """The preferred first."""
+        return self.stratum if isinstance(self.stratum, list) else [self.stratum]
+
+    @property
+    def all(self) -> dict[str, Reading]:
+        """This reading and those inside it, by key below this one's."""
+        inside = {"at": self.at, "sender": self.sender, "given": self.given}
+        found = {"": self}
+        for name, other in inside.items():
+            found |= {f".{name}{key}": part for key, part in other.all.items()} if other else {}
+        return found
+
+    def rank(self, metric_id: str, parameters: Mapping[str, Any]) -> tuple[int, ...] | None:
+        """Place of a metric and variant in the order of preference, 0 the first; None where it is not allowed."""
+        if metric_id not in self.metrics:
+            return None
+        asked = {
+            key: value if isinstance(value, list) else [value]
+            for key, value in self.parameters.items()
+            if value is not None
+        }
+        if any(parameters.get(key) not in values for key, values in asked.items()):
+            return None
+        return self.metrics.index(metric_id), *(values.index(parameters[key]) for key, values in asked.items())
+
     @property
     def unit(self) -> str:
         return UNITS.get(self.quantity, SCALES[self.scale] + (" minus placebo" if self.minus else ""))
@@ -105,11 +172,19 @@ class Reading(Strict):
 
     def what(self, metric: str | None = None) -> str:
         """The number per checkpoint, likewise."""
-        what = (metric or " or ".join(self.metrics)) + (f" minus {self.minus}" if self.minus else "")
+        what = metric or " or ".join(self.metrics)
+        if any(self.strata):
+            what += f" ({' or '.join(stratum or 'plain' for stratum in self.strata)})"
+        what += f" minus {self.minus}" if self.minus else ""
+        if self.at:
+            receiver = f"the head with the best {_of(self.at)}"
+            sender = f"from the one with the best {_of(self.sender)} " if self.sender else ""
+            return f"the {what} {f'{sender}to' if sender else 'of'} {receiver}"
         heads = {"best_head": f"the best head's {what}", "top_k_mean": f"the mean {what} of the {self.k} best heads"}
         heads |= {
             "sum_excess": f"the summed {what}",
             "count_above": f"the number of heads past {self.past:g} in {what}",
+            "mean": f"the mean {what} of all that were measured",
         }
         return heads.get(self.summary, what)
 
@@ -128,6 +203,11 @@ class Reading(Strict):
 
     def key(self) -> str:
         return self.model_dump_json()
+
+
+def _of(reading: Reading) -> str:
+    """What a reading compares heads by."""
+    return reading.model_copy(update={"summary": "single"}).what()
 
 
 @dataclass(frozen=True)

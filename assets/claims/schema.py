@@ -25,7 +25,7 @@ from assets.claims.estimands.level import Contrast, Level
 from assets.claims.estimands.order import Order
 from assets.claims.estimands.similarity import Similarity
 from assets.claims.estimands.trend import Trend
-from assets.claims.readings import Reading
+from assets.claims.readings import SUMMARIES, Reading
 from assets.probes.registry import Metric, all_metrics
 from assets.study import Advisory, Id, Strict, digest, read_yaml, validate
 from catalog.errors import UserError
@@ -49,6 +49,9 @@ LEVELS: dict[str, tuple[VerdictLevel, ...]] = {
     "association": ("model", "family", "across"),
 }
 """Where each kind is defined; elsewhere a claim has no verdict."""
+
+READ_BY_RUN = ("level", "contrast", "conjunction")
+"""Kinds that make one number of each run by itself, so that it may be of heads that other metrics choose."""
 
 Dimension = Literal["definition", "summary", "threshold", "input", "split"]
 DIMENSIONS_NEEDED = 3
@@ -240,8 +243,19 @@ def load_claim(path: Path, metrics: Mapping[str, Metric] | None = None) -> Claim
     }
     for where, estimand in estimands.items():
         for key, reading in estimand.readings().items():
-            _check_reading(reading, known, f"{path}, {where}.{key}")
+            _check_kind(estimand.kind, reading, f"{path}, {where}.{key}")
+            for inside, part in reading.all.items():
+                _check_reading(part, known, f"{path}, {where}.{key}{inside}")
     return claim
+
+
+def _check_kind(kind: str, reading: Reading, where: str) -> None:
+    if reading.ends_there and kind not in READ_BY_RUN:
+        raise UserError(
+            f"{kind} is of all heads or checkpoints: it knows no at, sender, given, summary mean or list of strata.",
+            where=where,
+            mend=f"Leave them out, or claim a {', '.join(READ_BY_RUN[:-1])} or {READ_BY_RUN[-1]}.",
+        )
 
 
 def _check_specifications(claim: Claim, path: Path) -> None:
@@ -266,17 +280,30 @@ def _check_reading(reading: Reading, known: Mapping[str, Metric], where: str) ->
                 where=f"{where}.scale",
                 mend="Set scale: value or above_chance.",
             )
-        if reading.summary == "single" and metric.grain != "checkpoint":
+        allowed = SUMMARIES.get(metric.grain, ())
+        if reading.summary not in allowed:
             raise UserError(
-                f"The metric {name} has one value per {metric.grain}, not one per checkpoint.",
+                f"The metric {name} has one value per {metric.grain}: {reading.summary} can't be made of them.",
                 where=f"{where}.summary",
-                mend="Set summary: best_head, or another way to sum up heads.",
+                mend=f"Set summary: {' or '.join(allowed)}." if allowed else "Name another: claims can't read it.",
             )
-        if reading.summary != "single" and metric.grain != "head":
+        if metric.grain == "head_set" and not all(stratum.startswith("set=") for stratum in reading.strata):
             raise UserError(
-                f"The metric {name} has one value per {metric.grain}: there are no heads to sum up.",
-                where=f"{where}.summary",
-                mend="Set summary: single.",
+                f"The metric {name} has one value per set of heads, and none is named.",
+                where=f"{where}.stratum",
+                mend="Set stratum: set=top2%, or several in order of preference: [set=top2%, set=top2].",
+            )
+        if metric.grain == "edge" and (reading.minus or (reading.at and not reading.sender)):
+            raise UserError(
+                f"The metric {name} has one value per edge between two heads.",
+                where=where,
+                mend="Name with at the receiver and with sender the sender; subtract with kind: contrast, not minus.",
+            )
+        if metric.grain != "edge" and reading.sender:
+            raise UserError(
+                f"The metric {name} has one value per {metric.grain}, which has no sender.",
+                where=f"{where}.sender",
+                mend="Leave sender out, or name a metric of edges, such as path_effect.",
             )
 
 

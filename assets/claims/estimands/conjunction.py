@@ -15,8 +15,11 @@ from assets.claims.estimands.base import Estimand, taken
 from assets.claims.estimands.level import Level, every_run
 from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Outcome, Ruling, RunOutcome
-from assets.claims.readings import Reading
+from assets.claims.readings import Estimate, Reading
 from assets.claims.verdicts import side
+
+Head = tuple[int, int]
+"""(layer, head)"""
 
 
 class Conjunction(Estimand):
@@ -77,29 +80,35 @@ class Conjunction(Estimand):
         )
 
     def _on_one_head(self, evidence: Evidence, run_id: str) -> RunOutcome:
-        """h if some head has every part, f if each head clearly lacks one, else u."""
+        """h if some head has every part, f if each head clearly lacks one, else u: a metric may be missing."""
         estimates = [evidence.estimate(part.of, run_id) for part in self.parts]
-        if all(estimate.variant_id is None for estimate in estimates):
+        if all(estimate.value is None for estimate in estimates) or not estimates[0].defined:
             return taken(run_id, estimates[0])
-        missing = [estimate.reason for estimate in estimates if estimate.value is None]
         variant = estimates[0].variant_id
-        if missing:
-            return RunOutcome(run_id, "decided", "u", variant_id=variant, reason="; ".join(missing))
-        outcomes = self._of_heads(evidence, run_id, [estimate.variant_id or "" for estimate in estimates])
+        missing = [estimate.reason for estimate in estimates if estimate.value is None]
+        outcomes = self._of_heads(evidence, run_id, estimates)
         holding = [head for head, outcome in outcomes.items() if outcome == "h"]
         outcome: Outcome = "h" if holding else "f" if set(outcomes.values()) == {"f"} else "u"
         said = f"{len(holding)} of {len(outcomes)} heads meet all {len(self.parts)} conditions"
         if holding:
             said += f", among them layer {holding[0][0]} head {holding[0][1]}"
-        return RunOutcome(run_id, "decided", outcome, float(len(holding)), variant_id=variant, reason=said)
+        estimate = None if missing and outcome == "u" else float(len(holding))
+        return RunOutcome(run_id, "decided", outcome, estimate, variant_id=variant, reason="; ".join([said, *missing]))
 
-    def _of_heads(self, evidence: Evidence, run_id: str, variants: Sequence[str]) -> dict[tuple[int, int], Outcome]:
-        found: dict[tuple[int, int], list[Outcome]] = {}
-        for part, variant in zip(self.parts, variants, strict=True):
-            heads: pl.DataFrame = evidence.final_heads(part.of, run_id, variant)
-            for layer, head, value, low, high in heads.iter_rows():
-                found.setdefault((layer, head), []).append(side(value, low, high, part.direction, part.threshold)[0])
-        return {at: _all_of(outcomes) for at, outcomes in sorted(found.items()) if len(outcomes) == len(variants)}
+    def _of_heads(self, evidence: Evidence, run_id: str, estimates: Sequence[Estimate]) -> dict[Head, Outcome]:
+        """Of each head of the first part that was measured; a part that it lacks leaves it undecided."""
+        found: dict[Head, list[Outcome]] = {}
+        measured = [(part, e.variant_id) for part, e in zip(self.parts, estimates, strict=True) if e.value is not None]
+        for part, variant in measured:
+            heads: pl.DataFrame = evidence.final_heads(part.of, run_id, variant or "")
+            own = {
+                (layer, head): side(value, low, high, part.direction, part.threshold)[0]
+                for layer, head, value, low, high in heads.iter_rows()
+            }
+            for at in found or own:
+                found.setdefault(at, []).append(own.get(at, "u"))
+        lacking: list[Outcome] = ["u"] * (len(self.parts) - len(measured))
+        return {at: _all_of([*outcomes, *lacking]) for at, outcomes in sorted(found.items())}
 
 
 def _all_of(outcomes: Sequence[Outcome]) -> Outcome:

@@ -9,6 +9,7 @@ Not here: two conditions at once (conjunction.py), quantities compared between m
 from __future__ import annotations
 
 import math
+import operator
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -121,16 +122,19 @@ class Contrast(_Against):
 def difference(first: Estimate, second: Estimate) -> Estimate:
     """First minus second, of two that have a value; no interval where one of them has none.
 
-    The interval takes them as independent."""
+    The interval takes them as independent; of one variant, and so of the same sequences, it is as wide as whatever the
+    errors have to do with each other may make it."""
     a, b = first.value or 0.0, second.value or 0.0
     value = a - b
     ends = (first.low, first.high, second.low, second.high)
     if any(end is None for end in ends):
         return Estimate(value, variant_id=first.variant_id)
     a_low, a_high, b_low, b_high = (end or 0.0 for end in ends)
-    error = math.hypot(first.standard_error or 0.0, second.standard_error or 0.0) or None
-    low = value - math.hypot(a - a_low, b_high - b)
-    high = value + math.hypot(a_high - a, b - b_low)
+    together = first.variant_id is not None and first.variant_id == second.variant_id
+    joined = operator.add if together else math.hypot
+    error = joined(first.standard_error or 0.0, second.standard_error or 0.0) or None
+    low = value - joined(a - a_low, b_high - b)
+    high = value + joined(a_high - a, b - b_low)
     return Estimate(value, low, high, error, first.variant_id)
 
 

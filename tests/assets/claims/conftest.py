@@ -34,6 +34,8 @@ EVIDENCE = {
     "parameters": pl.String,
     "layer": pl.Int32,
     "head": pl.Int32,
+    "sender_layer": pl.Int32,
+    "sender_head": pl.Int32,
     "stratum": pl.String,
     "value": pl.Float64,
     "value_a": pl.Float64,

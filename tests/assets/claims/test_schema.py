@@ -143,8 +143,8 @@ def test_an_unknown_metric_names_the_key_and_near_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"metrics": ["repeat_recall"]}, "has one value per checkpoint: there are no heads to sum up"),
-        ({"summary": "single"}, "has one value per head, not one per checkpoint"),
+        ({"metrics": ["repeat_recall"]}, "one value per checkpoint: best_head can't"),
+        ({"summary": "single"}, "one value per head: single can't"),
         ({"metrics": ["repeat_gain"], "summary": "single", "minus": None}, "has no excess over chance"),
         ({"minus": "prefix_matching_placebos"}, "There is no metric 'prefix_matching_placebos'"),
     ],
