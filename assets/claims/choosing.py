@@ -75,4 +75,6 @@ def _best(evidence: Evidence, chooser: Reading, run_id: str, among: pl.DataFrame
         return Estimate(None, reason=f"{chooser.what()} is not known of any head in question")
     layer, head, value = heads.row(heads["value"].arg_max() or 0)[:3]
     absent = not_formed(chooser, "final", value)
-    return Estimate(None, defined=False, reason=absent) if absent else (layer, head)
+    if not absent:
+        return layer, head
+    return Estimate(None, defined=False, reason=f"among the heads of the edges measured, {absent}")

@@ -60,6 +60,11 @@ VARIANTS = {
     "sink_rate": {"corpus": "walk", "length": 64, "bos": False},
     "icl_score_t60_8": {"corpus": "walk", "length": 64, "bos": False},
     "previous_token_all": {"corpus": "natural-stories+dundee", "bos": False},
+    "copying_eigenvalue": {},
+    "sink_rate": {"corpus": "walk", "length": 64, "bos": False},
+    "specific_ablation_effect": {**REPEATED, "kind": "mean", "outcome": "repeat_loss"},
+    "path_effect": {**REPEATED, "kind": "mean"},
+    "fuzzy_prefix_matching": {"neighbours": "surface", "n": 50, "m": 2, "bos": False},
 }
 SCHEMA = (Path(catalog.__file__).parent / "schema.sql").read_text(encoding="utf-8")
 
@@ -95,23 +100,25 @@ class World:
         self,
         run_id: str,
         metric_id: str,
-        heads: Mapping[tuple[int, int], float] | float,
+        heads: Mapping[tuple[int, ...], float] | float,
         *,
         step: int | None = None,
         final: bool = True,
         error: float | None = 0.001,
-        halves: tuple[float, float] | Mapping[tuple[int, int], tuple[float, float]] | None = None,
+        halves: tuple[float, float] | Mapping[tuple[int, ...], tuple[float, float]] | None = None,
         chance: float = 0.0,
+        stratum: str = "",
         source: str = "moving-target",
         **changed: Any,
     ) -> World:
-        """One checkpoint's values of a metric: by (layer, head), or one value where it has no heads."""
+        """A checkpoint's values: one, or by (layer, head); of edges by (layer, head, sender's layer, sender's head)."""
         model = next(r for r in self.runs if r["run_id"] == run_id)["model_id"]
         family = next(m for m in self.models if m["model_id"] == model)["family_id"]
         parameters = {**VARIANTS[metric_id], **changed}
-        values = heads if isinstance(heads, Mapping) else {(None, None): heads}
-        for (layer, head), value in values.items():
-            a, b = (halves[layer, head] if isinstance(halves, Mapping) else halves) or (value, value)
+        values = heads if isinstance(heads, Mapping) else {(): heads}
+        for at, value in values.items():
+            layer, head, sender_layer, sender_head = (*at, *[None] * (4 - len(at)))
+            a, b = (halves[at] if isinstance(halves, Mapping) else halves) or (value, value)
             self.rows.append(
                 {
                     "checkpoint_id": f"{run_id}@{step}",
@@ -127,7 +134,9 @@ class World:
                     "parameters": canonical(parameters),
                     "layer": layer,
                     "head": head,
-                    "stratum": "",
+                    "sender_layer": sender_layer,
+                    "sender_head": sender_head,
+                    "stratum": stratum,
                     "value": value,
                     "value_a": a,
                     "value_b": b,

@@ -23,6 +23,9 @@ EXPECTED = {
     "same-layer-across-seeds",
     "head-index-is-arbitrary",
 }
+EFFECT = {"metrics": ["specific_ablation_effect"], "summary": "single", "scale": "value", "minus": None}
+EDGE = {"metrics": ["path_effect"], "scale": "value", "minus": None}
+AT = {"metrics": ["previous_token"]}
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -81,6 +84,13 @@ def test_a_claim_unlike_any_lists_all() -> None:
         (lambda c: c["estimand"]["of"].update(quantity="peak", split="halves"), "split: halves is for the best head"),
         (lambda c: c["estimand"]["of"].update(quantity="log10_onset_rate"), "is defined on scale: value"),
         (lambda c: c["estimand"].update(direction="within", threshold=0), "within needs a threshold above 0"),
+        (lambda c: c["estimand"]["of"].update(summary="chosen"), "summary: chosen and at:"),
+        (lambda c: c["estimand"]["of"].update(at=AT), "summary: chosen and at:"),
+        (lambda c: c["estimand"]["of"].update(sender=AT), "sender is of an edge"),
+        (lambda c: c["estimand"]["of"].update(summary="chosen", at={**AT, "quantity": "peak"}), "at chooses the best"),
+        (lambda c: c["estimand"]["of"].update(given=AT), "given asks nothing without its formed_above"),
+        (lambda c: c["estimand"]["of"].update(stratum=["", "a"], quantity="peak"), "are read at the final checkpoint"),
+        (lambda c: c["estimand"]["of"].update(stratum=[]), "estimand.level.of.stratum"),
         (lambda c: c["specifications"].pop("split"), "specifications needs 3 dimensions"),
         (lambda c: c["specifications"].update(split={}), "specifications.split names no alternative"),
         (lambda c: c["specifications"].update(mood={}), "specifications.mood"),
@@ -119,6 +129,11 @@ def test_refuses_a_faulty_file_naming_the_key(tmp_path: Path, change: Change, to
         ("same-layer-across-seeds", lambda c: c["estimand"].update(about="head", tolerance=1), "tolerance is a number"),
         ("circuits-before-sinks", lambda c: c["estimand"]["first"]["of"].update(quantity="peak"), "off the trajectory"),
         ("induction-above-previous-token", lambda c: c["estimand"]["second"].pop("quantity"), "can't be subtracted"),
+        (
+            "trajectories-alike-within-model",
+            lambda c: c["estimand"]["of"].update(given={**AT, "formed_above": 0.3}),
+            "similarity is of all heads or checkpoints",
+        ),
     ],
 )
 def test_refuses_impossible_combinations(tmp_path: Path, claim_id: str, change: Change, told: str) -> None:
@@ -147,6 +162,16 @@ def test_an_unknown_metric_names_the_key_and_near_ones(tmp_path: Path) -> None:
         ({"summary": "single"}, "one value per head: single can't"),
         ({"metrics": ["repeat_gain"], "summary": "single", "minus": None}, "has no excess over chance"),
         ({"minus": "prefix_matching_placebos"}, "There is no metric 'prefix_matching_placebos'"),
+        (EFFECT, "one value per set of heads, and none is named"),
+        ({**EFFECT, "stratum": ["set=top2%", ""]}, "one value per set of heads, and none is named"),
+        ({**EFFECT, "stratum": "set=top1", "summary": "best_head"}, "one value per head_set: best_head can't be made"),
+        ({**EDGE, "summary": "best_head"}, "one value per edge: best_head can't be made of them"),
+        ({**EDGE, "summary": "chosen", "at": AT}, "one value per edge between two heads"),
+        ({**EDGE, "summary": "mean", "minus": "previous_token"}, "one value per edge between two heads"),
+        ({"summary": "mean"}, "one value per head: mean can't be made of them"),
+        ({"summary": "chosen", "at": AT, "sender": AT}, "one value per head, which has no sender"),
+        ({"summary": "chosen", "at": {"metrics": ["previous"]}}, "There is no metric 'previous'"),
+        ({"metrics": ["attribution"]}, "has no excess over chance"),
     ],
 )
 def test_refuses_metrics_that_can_not_be_read_so(tmp_path: Path, changed: dict[str, Any], told: str) -> None:
