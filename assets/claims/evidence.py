@@ -219,13 +219,13 @@ class Evidence:
 
     def estimate(self, reading: Reading, run_id: str, variant_id: str | None = None) -> Estimate:
         """The reading of one run, by its preferred variant or by the one named, which it must have."""
-        ranked = self.matching(reading, run_id)
-        if not ranked:
+        chosen = variant_id or next(iter(self.matching(reading, run_id)), None)
+        others = [self.estimate(other, run_id) for other in (reading.given, reading.at, reading.sender) if other]
+        for absent in sorted((other for other in others if other.value is None), key=lambda other: other.defined):
+            if chosen or not absent.defined:
+                return replace(absent, variant_id=chosen)
+        if chosen is None:
             return Estimate(None, reason=self.why_missing(reading))
-        chosen = variant_id or ranked[0]
-        given = self.estimate(reading.given, run_id) if reading.given else None
-        if given and given.value is None:
-            return replace(given, variant_id=chosen)
         if reading.at:
             return choosing.at_chosen(self, reading, run_id, chosen)
         if reading.summary == "mean":

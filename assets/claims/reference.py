@@ -54,6 +54,7 @@ PROPERTIES: dict[str, str] = {
     "normalization": TEXT,
     "activation": TEXT,
     "attention": TEXT,
+    "learned_sinks": BOOLEAN,
     "tied_embeddings": BOOLEAN,
     "parallel_blocks": BOOLEAN,
     "adds_bos": BOOLEAN,
@@ -67,9 +68,9 @@ PROPERTIES: dict[str, str] = {
     "n_checkpoints": NUMBER,
     "last_step": NUMBER,
 }
-"""Kind of each property: columns of catalog tables models and families; of models.properties, the training sequences in
-one step and the tokens of one; and two facts about a training run: the number of its measured checkpoints, and the step
-of the last."""
+"""Kind of each property: columns of catalog tables models and families; whether any layer of the model has a learned
+sink (table layers); of models.properties, the training sequences in one step and the tokens of one; and two facts about
+a training run: the number of its measured checkpoints, and the step of the last."""
 
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {

@@ -1,7 +1,7 @@
 """Whom claims are decided about: training runs, models, families, as the catalog has them.
 
-Here: reading the tables models, families, training_runs, with the two facts about a run that reference classes may ask
-for. Not here: measurements (readings.py), which subjects a claim applies to (gates.py).
+Here: reading the tables models, families, training_runs, layers, with what reference classes may ask for. Not here:
+measurements (readings.py), which subjects a claim applies to (gates.py).
 """
 
 from __future__ import annotations
@@ -110,9 +110,11 @@ def read_subjects(connection: duckdb.DuckDBPyConnection, view: str = "evidence")
 
 
 MODELS = f"""
-    SELECT * EXCLUDE (since_build, properties),
+    SELECT models.* EXCLUDE (since_build, properties), learned_sinks,
         {", ".join(f"TRY_CAST(properties->>'{name}' AS BIGINT) AS {name}" for name in OF_RECIPES)}
-    FROM models
+    FROM models LEFT JOIN (
+        SELECT model_id, bool_or(has_sink) AS learned_sinks FROM layers GROUP BY model_id
+    ) USING (model_id)
 """
 
 

@@ -61,7 +61,6 @@ VARIANTS = {
     "icl_score_t60_8": {"corpus": "walk", "length": 64, "bos": False},
     "previous_token_all": {"corpus": "natural-stories+dundee", "bos": False},
     "copying_eigenvalue": {},
-    "sink_rate": {"corpus": "walk", "length": 64, "bos": False},
     "specific_ablation_effect": {**REPEATED, "kind": "mean", "outcome": "repeat_loss"},
     "path_effect": {**REPEATED, "kind": "mean"},
     "fuzzy_prefix_matching": {"neighbours": "surface", "n": 50, "m": 2, "bos": False},
@@ -77,6 +76,8 @@ class World:
         self.models: list[dict[str, Any]] = []
         self.runs: list[dict[str, Any]] = []
         self.rows: list[dict[str, Any]] = []
+        self.layers: dict[str, list[bool]] = {}
+        """By model, whether each of its layers has a learned sink."""
 
     def family(self, family_id: str, role: str = "natural", organisation: str | None = None) -> World:
         self.families.append({"family_id": family_id, "role": role, "organisation": organisation})
@@ -160,7 +161,13 @@ class World:
         return self
 
     def catalog(self) -> duckdb.DuckDBPyConnection:
-        return catalog_of(self.families, self.models, self.runs, pl.DataFrame(self.rows, schema=EVIDENCE))
+        connection = catalog_of(self.families, self.models, self.runs, pl.DataFrame(self.rows, schema=EVIDENCE))
+        for model_id, sinks in self.layers.items():
+            for layer, has_sink in enumerate(sinks):
+                row = [model_id, layer, "full", has_sink, 1]
+                columns = "model_id, layer, kind, has_sink, since_build"
+                connection.execute(f"INSERT INTO layers ({columns}) VALUES (?, ?, ?, ?, ?)", row)
+        return connection
 
     def decide(self, *claims: Claim) -> Decided:
         with self.catalog() as connection:
