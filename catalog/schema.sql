@@ -642,9 +642,11 @@ CREATE TABLE correspondences (
     axis VARCHAR NOT NULL,
     construct VARCHAR NOT NULL,
     metric_id VARCHAR NOT NULL,
+    is_primary BOOLEAN NOT NULL,
     level VARCHAR NOT NULL,
     subject_a VARCHAR NOT NULL,
     subject_b VARCHAR NOT NULL,
+    of_variant VARCHAR,
     value DOUBLE,
     chance DOUBLE,
     ci_low DOUBLE,
@@ -652,17 +654,19 @@ CREATE TABLE correspondences (
     n_pairs INTEGER NOT NULL,
     reason VARCHAR
 );
-COMMENT ON TABLE correspondences IS 'KEY: evaluation_id, axis, construct, metric_id, level, subject_a, subject_b. How alike two things are on one axis, for one mechanism: training runs of a model, models of a family, families.';
+COMMENT ON TABLE correspondences IS 'KEY: evaluation_id, axis, construct, metric_id, level, subject_a, subject_b. How alike two things are on one axis, for one mechanism: models of a family, families. A subject with itself: a model''s own training runs, a family''s own models. Single pairs of training runs stand in the view likeness.';
 COMMENT ON COLUMN correspondences.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
-COMMENT ON COLUMN correspondences.axis IS 'functional, developmental, positional, relational, configurational or representational.';
+COMMENT ON COLUMN correspondences.axis IS 'functional, developmental, positional, relational or configurational.';
 COMMENT ON COLUMN correspondences.construct IS 'The mechanism: induction, previous_token, sink.';
-COMMENT ON COLUMN correspondences.metric_id IS 'The statistic of likeness; empty where the axis cannot be computed. ';
-COMMENT ON COLUMN correspondences.level IS 'run (two training runs of a model), model (two models of a family) or family.';
-COMMENT ON COLUMN correspondences.subject_a IS 'run_id, model_id or family_id.';
-COMMENT ON COLUMN correspondences.subject_b IS 'The other, later in the order of ids.';
-COMMENT ON COLUMN correspondences.value IS 'Likeness, the mean over pairs of training runs; null where it cannot be computed.';
-COMMENT ON COLUMN correspondences.chance IS 'What the axis''s own control gives; null where there is none.';
-COMMENT ON COLUMN correspondences.ci_low IS 'Lower end of the 95 % interval over training runs; null where they are too few.';
+COMMENT ON COLUMN correspondences.metric_id IS 'The statistic of likeness. -> metrics.metric_id';
+COMMENT ON COLUMN correspondences.is_primary IS 'Whether it speaks for the axis: such a row is there for every pair. Other statistics have rows only where they can be computed.';
+COMMENT ON COLUMN correspondences.level IS 'model (two models of a family) or family.';
+COMMENT ON COLUMN correspondences.subject_a IS 'model_id or family_id.';
+COMMENT ON COLUMN correspondences.subject_b IS 'The other, later in the order of ids, or the same.';
+COMMENT ON COLUMN correspondences.of_variant IS 'The measurements of heads that were compared; null where there are none, or several. -> metric_variants.variant_id';
+COMMENT ON COLUMN correspondences.value IS 'Likeness, 1 = the same: the mean over pairs of training runs, of families over pairs of models; null where it cannot be computed.';
+COMMENT ON COLUMN correspondences.chance IS 'What chance would give, by the rule that stands with the metric; of development: the mean with every third model of the family, or third family. Null where there is none.';
+COMMENT ON COLUMN correspondences.ci_low IS 'Lower end of the 95 % interval, jackknife over training runs, of families over models; null where they are fewer than three or all alike.';
 COMMENT ON COLUMN correspondences.ci_high IS 'Upper end.';
 COMMENT ON COLUMN correspondences.n_pairs IS 'Pairs of training runs behind the value.';
 COMMENT ON COLUMN correspondences.reason IS 'Why it cannot be computed, or what limits it, in words.';

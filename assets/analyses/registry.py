@@ -20,7 +20,7 @@ import duckdb
 from assets.claims.decide import Decisions, Material, Rows, evidence_digest, sum_of_hashes
 from assets.claims.schema import Claim
 from assets.study import digest
-from catalog.record import canonical_json
+from catalog.record import Record, canonical_json
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Situation:
         connection: to the staged catalog, read-only; its table `verdicts` does not hold the decisions yet.
         evaluation_id: of the decisions, that the rows will carry.
         of_build: the build whose evidence it is.
+        record: where arrays stand; None where only the catalog is at hand.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -39,6 +40,7 @@ class Situation:
     decisions: Decisions
     evaluation_id: str
     of_build: int
+    record: Record | None = None
 
 
 class Analysis(ABC):

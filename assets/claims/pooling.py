@@ -239,6 +239,31 @@ def jackknife(statistic: Callable[[NDArray[np.intp]], float], n: int, confidence
     return Interval(estimate, estimate - half, estimate + half, n, method, confidence, reason)
 
 
+def jackknife_of_two(
+    statistic: Callable[[NDArray[np.intp], NDArray[np.intp]], float], n_a: int, n_b: int, confidence: float = CONFIDENCE
+) -> Interval:
+    """Interval of any statistic of two samples, leaving out one unit of either in turn (Arvesen 1969, Annals of
+    Mathematical Statistics 40), with Welch's degrees of freedom: for a difference of means it is Welch's interval.
+
+    Args:
+        statistic: takes the indices of the units kept of either sample.
+    """
+    method, n = "jackknife over units of both", n_a + n_b
+    every_a, every_b = np.arange(n_a), np.arange(n_b)
+    estimate = statistic(every_a, every_b) if n_a and n_b else None
+    if estimate is None or min(n_a, n_b) < 3:
+        return Interval(estimate, None, None, n, method, confidence, "the jackknife needs three units of each")
+    without_a = np.array([statistic(np.delete(every_a, i), every_b) for i in every_a])
+    without_b = np.array([statistic(every_a, np.delete(every_b, i)) for i in every_b])
+    of_a, of_b = (float(each.var()) * (each.size - 1) for each in (without_a, without_b))
+    if of_a + of_b == 0:
+        reason = "leaving out any one unit changes nothing: no width"
+        return Interval(estimate, estimate, estimate, n, method, confidence, reason)
+    freedom = (of_a + of_b) ** 2 / (of_a**2 / (n_a - 1) + of_b**2 / (n_b - 1))
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(of_a + of_b)
+    return Interval(estimate, estimate - half, estimate + half, n, method, confidence)
+
+
 def agreement(choices: Sequence[int], categories: int, tolerance: int = 0, confidence: float = CONFIDENCE) -> Interval:
     """Agreement of runs in one choice (the layer of the top head), corrected for chance: 0 = chance, 1 = all agree.
 

@@ -9,8 +9,10 @@ import time
 
 import duckdb
 
+from assets.likeness.between import METRICS
 from assets.likeness.inputs import Inputs
 from assets.likeness.plan import TOO_FEW, DueComparison, due
+from assets.likeness.registry import measures
 from assets.probes.registry import canonical
 from assets.probes.rows import PAIR_SCHEMA, frame_of, put_definitions
 from catalog.record import Record
@@ -21,6 +23,7 @@ def compare(connection: duckdb.DuckDBPyConnection, record: Record) -> int:
 
     Call under the writer's lock: the number in a pair run's id tells which is the later one.
     """
+    put_definitions(record, [*METRICS, *(metric for each in measures().values() for metric in each.metrics)], [])
     comparisons = due(connection)
     if comparisons:
         inputs = Inputs(connection, record)
@@ -43,5 +46,5 @@ def _compare_one(comparison: DueComparison, inputs: Inputs, record: Record) -> N
         "inputs": canonical({"sha256": comparison.inputs}),
         "duration_s": round(time.perf_counter() - clock, 4),
     }
-    put_definitions(record, measure.metrics, found)
+    put_definitions(record, [], found)
     record.put_pair_run(row, frame_of(found, PAIR_SCHEMA))

@@ -53,7 +53,7 @@ WITH courses AS (
     JOIN placebos AS p ON p.model_id = h.model_id AND p.variant_id = h.variant_id
     JOIN head_scores AS c
         ON c.checkpoint_id = h.checkpoint_id AND c.variant_id = p.placebo_id AND c.layer = h.layer AND c.head = h.head
-    WHERE h.step IS NOT NULL
+    WHERE h.step IS NOT NULL AND h.metric_id = 'prefix_matching' AND c.metric_id = 'prefix_matching_placebo'
     GROUP BY ALL
 )
 SELECT j.*, v.parameters, t.upper - t.lower AS span
@@ -91,9 +91,12 @@ RANDOM_SENDERS = "sender=random"
 
 
 class Inputs:
-    """A reader of one catalog; the values are fetched once, the arrays when they are compared."""
+    """A reader of one catalog; the values are fetched once, the arrays when they are compared.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, record: Record) -> None:
+    Without the record there are no arrays.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, record: Record | None) -> None:
         self.connection = connection
         self.record = record
         edges = sorted({metric_id for measure in measures().values() for metric_id in measure.reads or ()})
@@ -122,6 +125,8 @@ class Inputs:
         return rows.pl()
 
     def _arrays(self, probe: str, model_id: str) -> Iterator[Arrays]:
+        if self.record is None:
+            return
         rows = self.arrays.filter(pl.col("model_id") == model_id, pl.col("probe") == probe)
         for (_, parameters), group in _groups(rows, "probe_version", "parameters"):
             kept = {

@@ -127,7 +127,7 @@ def _decide(
         "decision_version": DECISION_VERSION,
         "inputs_digest": digest,
     }
-    situation = Situation(connection, claims, material, decisions, evaluation_id, build)
+    situation = Situation(connection, claims, material, decisions, evaluation_id, build, record)
     rows: dict[str, Rows] = {
         "verdicts": decisions.verdicts,
         "verdict_runs": decisions.verdict_runs,

@@ -208,3 +208,22 @@ def test_means_of_yes_and_no_would_cover_far_too_little() -> None:
 
     assert round(covered(lambda h: mean_interval([1.0] * h + [0.0] * (5 - h))), 2) == 0.41
     assert covered(lambda h: pooling.share_interval(h, 5)) >= 0.95
+
+
+def test_the_jackknife_of_two_samples_gives_welchs_interval_for_a_difference_of_means() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(1, 2, 7), rng.normal(0, 0.5, 4)
+
+    found = pooling.jackknife_of_two(lambda i, j: float(a[i].mean() - b[j].mean()), 7, 4)
+
+    welch = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == (pytest.approx(welch.low), pytest.approx(welch.high))
+    assert found.estimate == pytest.approx(a.mean() - b.mean())
+
+
+@pytest.mark.parametrize(("n_a", "n_b"), [(2, 9), (9, 2), (1, 1), (0, 3)])
+def test_the_jackknife_of_two_samples_needs_three_units_of_each(n_a: int, n_b: int) -> None:
+    found = pooling.jackknife_of_two(lambda i, j: float(i.size + j.size), n_a, n_b)
+
+    assert (found.low, found.high) == (None, None)
+    assert found.estimate == (n_a + n_b if n_a and n_b else None)

@@ -23,12 +23,12 @@ from tests.assets.likeness.by_hand import DISTINCT, INPUTS
 STEPS = (0, 10, 20, 30, 40)
 RUNS = {"small": 3, "large": 2, "alone": 1}
 METRICS = [
-    Metric(metric_id, "induction", "attention", grain, "probability", "...", "...", lower=0.0, upper=upper)
-    for metric_id, grain, upper in (
-        ("prefix_matching", "head", 1.0),
-        ("previous_token", "head", 1.0),
-        ("path_effect", "edge", None),
-        ("sae_l0", "layer", None),
+    Metric(metric_id, construct, "attention", grain, "probability", "...", "...", lower=0.0, upper=upper)
+    for metric_id, construct, grain, upper in (
+        ("prefix_matching", "induction", "head", 1.0),
+        ("previous_token", "previous_token", "head", 1.0),
+        ("path_effect", "induction", "edge", None),
+        ("sae_l0", "sparsity", "layer", None),
     )
 ]
 
