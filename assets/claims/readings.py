@@ -9,7 +9,7 @@ formulas for trajectories (summaries.py), what follows from the numbers (estiman
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -32,10 +32,11 @@ Name = Literal[
     "top_layer",
     "relative_depth",
     "top_head_kept",
+    "top_layer_kept",
 ]
 FROM_THE_LAST = ("final", "top_layer", "relative_depth")
 """Read off the final checkpoint, so that a model of which only that one exists has them too."""
-OF_ONE_HEAD = ("top_layer", "relative_depth", "top_head_kept")
+OF_ONE_HEAD = ("top_layer", "relative_depth", "top_head_kept", "top_layer_kept")
 SUMMARIES: dict[str, tuple[Summary, ...]] = {
     "checkpoint": ("single",),
     "head": ("best_head", "top_k_mean", "sum_excess", "count_above", "chosen"),
@@ -52,6 +53,7 @@ UNITS: dict[str, str] = {
     "top_layer": "layer",
     "relative_depth": "share of depth",
     "top_head_kept": "1 = same head",
+    "top_layer_kept": "1 = same layer",
 }
 SCALES = {"excess": "excess over chance", "value": "value", "above_chance": "value minus chance"}
 WORDS: dict[str, str] = {
@@ -64,6 +66,7 @@ WORDS: dict[str, str] = {
     "top_layer": "the layer of {what}",
     "relative_depth": "the relative depth of {what}",
     "top_head_kept": "the identity of {what}",
+    "top_layer_kept": "the lasting layer of {what}",
 }
 
 
@@ -103,7 +106,7 @@ class Reading(Strict):
     """Without a summary above this (at the final checkpoint; for quantities over training, at the peak) there is
     nothing to speak of, and the claim does not apply to the run."""
     since_step: int = 0
-    """For top_head_kept: the step from which on the top head must be the final one."""
+    """For top_head_kept and top_layer_kept: the step from which on the top head, its layer, must be the final one."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Reading:
@@ -242,7 +245,8 @@ def over_training(reading: Reading, run: Trajectory, variant_id: str) -> Estimat
         "slope": summaries.slope,
         "fall_from_plateau": _fall_from_plateau,
         "log10_onset_rate": _log10_onset_rate,
-        "top_head_kept": lambda run: top_head_kept(run, reading.since_step),
+        "top_head_kept": lambda run: top_head_kept(run, reading.since_step, ("layer", "head")),
+        "top_layer_kept": lambda run: top_head_kept(run, reading.since_step, ("layer",)),
     }[reading.quantity](run)
     return Estimate(quantity.value, variant_id=variant_id, reason=quantity.reason)
 
@@ -265,11 +269,11 @@ def _log10_onset_rate(run: Trajectory) -> summaries.Quantity:
     return onset if not onset.value else replace(onset, value=math.log10(onset.value))
 
 
-def top_head_kept(run: Trajectory, since_step: int) -> summaries.Quantity:
-    """1 where every checkpoint from `since_step` on has the final one's top head, else 0."""
+def top_head_kept(run: Trajectory, since_step: int, by: Sequence[Literal["layer", "head"]]) -> summaries.Quantity:
+    """1 where every checkpoint from `since_step` on has the final one's top head, equal in these numbers, else 0."""
     later = run.step >= since_step
     later[-1] = False
     if not later.any():
         return summaries.Quantity(None, f"no checkpoint between step {since_step} and the final one")
-    same = (run.layer[later] == run.layer[-1]) & (run.head[later] == run.head[-1])
-    return summaries.Quantity(float(same.all()))
+    same = all((getattr(run, name)[later] == getattr(run, name)[-1]).all() for name in by)
+    return summaries.Quantity(float(same))

@@ -127,6 +127,20 @@ def test_quantities_of_training(world: World) -> None:
     assert read(world, scale="value", quantity="slope").value == pytest.approx(0.16)
 
 
+def test_whether_the_top_head_and_its_layer_lasted(world: World) -> None:
+    """From step 100 on the top head changes within layer 1; before, it was in layer 0."""
+    tops = {10: (0, 0), 100: (1, 0), 1000: (1, 1)}
+    for step, top in tops.items():
+        heads = {(0, 0): 0.1, (1, 0): 0.1, (1, 1): 0.1, top: 0.9}
+        world.measure("r", "previous_token", heads, step=step, final=step == 1000)
+
+    kept = {
+        q: [read(world, quantity=q, since_step=s).value for s in (10, 100)] for q in ("top_head_kept", "top_layer_kept")
+    }
+
+    assert kept == {"top_head_kept": [0.0, 0.0], "top_layer_kept": [0.0, 1.0]}
+
+
 def test_only_the_checkpoint_grid_that_most_runs_have_is_compared(world: World) -> None:
     grids = ((0, 100, 200), (0, 100, 200), (0, 50, 100, 200), (0, 200))
     for i, steps in enumerate(grids):
