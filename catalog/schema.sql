@@ -840,7 +840,7 @@ CREATE TABLE advisories (
 );
 COMMENT ON TABLE advisories IS 'KEY: advisory_id, since_build. Known faults of instruments, models or checkpoints; the latest row of an id counts.';
 COMMENT ON COLUMN advisories.advisory_id IS 'Id of the advisory.';
-COMMENT ON COLUMN advisories.scope IS 'JSON: lists under models, runs, checkpoints, probes or sources (all that are given must match); suspect: true leaves what matches out of evidence, false only informs.';
+COMMENT ON COLUMN advisories.scope IS 'JSON: lists under models, runs, checkpoints, labels (of checkpoints), probes or sources (all that are given must match); suspect: true leaves what matches out of evidence, false only informs.';
 COMMENT ON COLUMN advisories.statement IS 'What is wrong, and with what consequence.';
 COMMENT ON COLUMN advisories.citation IS 'Where it is documented.';
 COMMENT ON COLUMN advisories.known_on IS 'Day on which it became known.';

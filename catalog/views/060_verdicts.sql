@@ -35,20 +35,55 @@ COMMENT ON VIEW claim_matrix IS 'Claims by families: the family''s verdict, or i
 
 CREATE VIEW verdict_changes AS
 WITH history AS (
-    SELECT v.claim_id, v.level, v.subject, v.verdict, v.claim_version, v.reason, e.since_build, e.evaluated_at,
-        lag(v.verdict) OVER w AS previous, lag(v.claim_version) OVER w AS previous_version
+    SELECT v.evaluation_id, v.claim_id, v.level, v.subject, v.verdict, v.claim_version, v.reason,
+        e.since_build, e.evaluated_at, e.decision_version, e.code_version,
+        lag(v.verdict) OVER w AS previous, lag(v.claim_version) OVER w AS previous_version,
+        lag(v.evaluation_id) OVER w AS earlier, lag(e.since_build) OVER w AS earlier_build,
+        lag(e.decision_version) OVER w AS earlier_decision, lag(e.code_version) OVER w AS earlier_code
     FROM verdicts AS v JOIN evaluations AS e USING (evaluation_id)
     WHERE CAST(e.condition AS VARCHAR) = '{}'
     WINDOW w AS (PARTITION BY v.claim_id, v.level, v.subject ORDER BY e.since_build, e.evaluation_id)
+),
+moves AS (SELECT * FROM history WHERE previous IS DISTINCT FROM verdict),
+runs AS (
+    SELECT m.evaluation_id, m.claim_id, m.level, m.subject,
+        bool_or(old.run_id IS NULL) AS new_run,
+        bool_or(old.run_id IS NOT NULL AND (
+            (now.included, now.outcome, now.estimate, now.standard_error, now.variant_id)
+            IS DISTINCT FROM (old.included, old.outcome, old.estimate, old.standard_error, old.variant_id)
+        )) AS new_values,
+        bool_or(s.run_id IS NOT NULL) AS advisory
+    FROM moves AS m
+    JOIN verdict_runs AS now
+        ON (now.evaluation_id, now.claim_id, now.level, now.subject) = (m.evaluation_id, m.claim_id, m.level, m.subject)
+    LEFT JOIN verdict_runs AS old
+        ON (old.evaluation_id, old.claim_id, old.level, old.subject) = (m.earlier, m.claim_id, m.level, m.subject)
+       AND old.run_id = now.run_id
+    LEFT JOIN (
+        SELECT DISTINCT run_id, since_build FROM advisory_scopes
+        WHERE advisory_id IN (SELECT advisory_id FROM advisory_scopes WHERE suspect)
+    ) AS s ON s.run_id = now.run_id AND s.since_build > m.earlier_build AND s.since_build <= m.since_build
+    WHERE m.previous IS NOT NULL
+    GROUP BY ALL
 )
-SELECT claim_id, level, subject, previous, verdict,
+SELECT m.claim_id, m.level, m.subject, m.previous, m.verdict,
     CASE
-        WHEN previous IS NULL THEN 'first'
-        WHEN previous IN ('holds', 'fails', 'mixed') AND verdict IN ('holds', 'fails', 'mixed') THEN 'change'
+        WHEN m.previous IS NULL THEN 'first'
+        WHEN m.previous IN ('holds', 'fails', 'mixed') AND m.verdict IN ('holds', 'fails', 'mixed') THEN 'change'
         ELSE 'drift'
     END AS kind,
-    previous_version IS DISTINCT FROM claim_version AND previous_version IS NOT NULL AS claim_changed,
-    reason, since_build, evaluated_at
-FROM history
-WHERE previous IS DISTINCT FROM verdict;
-COMMENT ON VIEW verdict_changes IS 'Moves of verdicts: change = between holds, fails and mixed; drift = to or from another word; first = newly decided.';
+    m.previous_version IS DISTINCT FROM m.claim_version AND m.previous_version IS NOT NULL AS claim_changed,
+    CASE WHEN m.previous IS NOT NULL THEN coalesce(
+        nullif(concat_ws(', ',
+            CASE WHEN m.previous_version <> m.claim_version
+                   OR coalesce(m.decision_version <> m.earlier_decision, m.code_version <> m.earlier_code)
+                 THEN 'new definition' END,
+            CASE WHEN r.advisory THEN 'advisory' END,
+            CASE WHEN r.new_run THEN 'new run' END
+        ), ''),
+        CASE WHEN r.new_values THEN 'new values' ELSE 'unknown' END
+    ) END AS cause,
+    m.reason, m.since_build, m.evaluated_at
+FROM moves AS m
+LEFT JOIN runs AS r USING (evaluation_id, claim_id, level, subject);
+COMMENT ON VIEW verdict_changes IS 'Moves of verdicts. kind: change = between holds, fails and mixed; drift = to or from another word; first = newly decided. cause, what else differs from the verdict before: new definition (another version of the claim or of the rules), advisory (one that makes values of its training runs suspect came, changed or was withdrawn), new run (a training run that was not there), and where none of these does, new values (other estimates of the same runs, or another choice of those that count) or unknown; null at the first verdict.';
