@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from catalog.errors import UserError
 
@@ -55,15 +64,33 @@ class ModelSpec(Strict):
     """One key, the kind of source, with what that source needs: `{gguf: FILE}`, `{hub: "org/name", seeds: [1]}`."""
 
 
+SCOPES = ("models", "runs", "checkpoints", "labels", "probes", "sources")
+
+
 class Advisory(Strict):
     """A known fault stated with a family: what it concerns and whether it makes measurements suspect."""
 
     advisory_id: Id
     scope: dict[str, Any]
+    """Lists under some of SCOPES, all of which must match; `suspect` says whether what matches is left out."""
     statement: str
     citation: str | None = None
     known_on: dt.date | None = None
     withdrawn: bool = False
+
+    @field_validator("scope")
+    @classmethod
+    def _concerns_something(cls, scope: dict[str, Any]) -> dict[str, Any]:
+        lists = {name: value for name, value in scope.items() if name != "suspect"}
+        unknown = sorted(set(lists) - set(SCOPES))
+        if unknown or not lists:
+            named = f"{', '.join(unknown)} is none of" if unknown else "an advisory about nothing; give some of"
+            raise ValueError(f"{named} {', '.join(SCOPES)}")
+        if not all(isinstance(value, list) and value for value in lists.values()):
+            raise ValueError("each of models, runs, ... is a list of ids that is not empty")
+        if not isinstance(scope.get("suspect"), bool):
+            raise ValueError("suspect is missing: true leaves what matches out of evidence, false only informs")
+        return scope
 
 
 class FamilySpec(Strict):

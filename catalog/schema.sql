@@ -39,8 +39,8 @@ CREATE TABLE studies (
 );
 COMMENT ON TABLE studies IS 'KEY: study_id, since_build. Study files as they were run: a choice of families, probes and claims.';
 COMMENT ON COLUMN studies.study_id IS 'Name of the study.';
-COMMENT ON COLUMN studies.content IS 'The validated study, JSON.';
-COMMENT ON COLUMN studies.file_sha256 IS 'sha256 of the study file.';
+COMMENT ON COLUMN studies.content IS 'The validated study, JSON; of absolute paths the last part only.';
+COMMENT ON COLUMN studies.file_sha256 IS 'sha256 of that content: comments and layout of the file change nothing.';
 COMMENT ON COLUMN studies.since_build IS 'Build that first held this row. -> builds.build';
 
 CREATE TABLE sources (

@@ -75,7 +75,7 @@ def read_material(connection: duckdb.DuckDBPyConnection, claims: Sequence[Claim]
     """
     subjects = read_subjects(connection, view)
     rows = connection.sql(
-        f"SELECT {COLUMNS} FROM {view} WHERE list_contains($1, metric_id)", params=[_metrics(claims)]
+        f"SELECT {COLUMNS} FROM {view} WHERE list_contains($1, metric_id)", params=[metrics_of(claims)]
     ).pl()
     evidence = Evidence(
         rows,
@@ -105,7 +105,7 @@ def decide_on(material: Material, claims: Sequence[Claim], evaluation_id: str) -
     return made
 
 
-def _metrics(claims: Iterable[Claim]) -> list[str]:
+def metrics_of(claims: Iterable[Claim]) -> list[str]:
     """Every metric that the claims or their alternatives read, placebos included."""
     found: set[str] = set()
     for claim in claims:
@@ -247,7 +247,7 @@ def evidence_digest(connection: duckdb.DuckDBPyConnection, claims: Sequence[Clai
     content = {
         "version": DECISION_VERSION,
         "claims": [claim_row(claim)["file_sha256"] for claim in sorted(claims, key=lambda claim: claim.id)],
-        "evidence": sum_of_hashes(connection, read, [_metrics(claims)]),
+        "evidence": sum_of_hashes(connection, read, [metrics_of(claims)]),
         "checkpoints": sum_of_hashes(connection, checkpoints_of_runs()),
         "models": sum_of_hashes(connection, MODELS),
         "families": sum_of_hashes(connection, "SELECT family_id, role, organisation FROM families"),

@@ -1,11 +1,15 @@
-"""Claims and advisories as facts of the record, so that the catalog shows what was decided by which criterion."""
+"""Studies, claims and advisories as facts of the record: the catalog shows what was asked, and by which criterion."""
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
 from assets.claims.schema import Claim, claim_row, load_advisories, load_claims
-from assets.study import Study
+from assets.study import Study, digest
 from catalog.errors import UserError
-from catalog.record import Record
+from catalog.record import Record, canonical_json
 
 
 def put_claims(record: Record, study: Study) -> list[Claim]:
@@ -30,3 +34,20 @@ def put_claims(record: Record, study: Study) -> list[Claim]:
     for advisory in load_advisories():
         record.put("advisories", advisory.advisory_id, {"advisories": [advisory.model_dump(mode="json")]})
     return claims
+
+
+def put_study(record: Record, study: Study) -> None:
+    """Records what a study chose; of absolute paths only the last part, since catalogs are handed on."""
+    content = _without_folders(study.model_dump(mode="json"))
+    row = {"study_id": study.name, "content": content, "file_sha256": digest(canonical_json(content))}
+    record.put("studies", study.name, {"studies": [row]})
+
+
+def _without_folders(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _without_folders(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_without_folders(value) for value in content]
+    if isinstance(content, str) and (PurePosixPath(content).is_absolute() or PureWindowsPath(content).is_absolute()):
+        return re.split(r"[/\\]", content.rstrip("/\\"))[-1]
+    return content

@@ -43,3 +43,30 @@ JOIN public AS p USING (evaluation_id)
 LEFT JOIN became_public AS s ON s.known_on = p.known_by
 LEFT JOIN current_verdicts AS n ON n.claim_id = v.claim_id AND n.level = v.level AND n.subject = v.subject;
 COMMENT ON VIEW verdicts_known_by IS 'What the field could have said from the values public by a day, by today''s criteria: one row per day on which a source became public, for the models, families and across of which something was known. A third clock beside since_build (what this catalog said) and release dates (which models were out).';
+
+CREATE VIEW advisory_effects AS
+WITH conditional AS (
+    SELECT e.evaluation_id,
+        json_extract_string(e.condition, '$."with"') IS NOT NULL AS suspect,
+        coalesce(json_extract_string(e.condition, '$."with"'), json_extract_string(e.condition, '$.without')) AS advisory_id
+    FROM evaluations AS e
+    JOIN current_evaluation AS c ON c.evaluation_id = e.beside
+),
+both_ways AS (
+    SELECT a.advisory_id, a.suspect, o.claim_id, o.level, o.subject, n.verdict AS now, o.verdict AS other,
+        n.estimate AS estimate_now, o.estimate AS estimate_other, n.unit,
+        n.n_runs AS n_runs_now, o.n_runs AS n_runs_other
+    FROM verdicts AS o
+    JOIN conditional AS a ON a.evaluation_id = o.evaluation_id AND a.advisory_id IS NOT NULL
+    JOIN current_verdicts AS n ON n.claim_id = o.claim_id AND n.level = o.level AND n.subject = o.subject
+)
+SELECT advisory_id, suspect, claim_id, level, subject,
+    CASE WHEN suspect THEN other ELSE now END AS verdict_with,
+    CASE WHEN suspect THEN now ELSE other END AS verdict_without,
+    now <> other AS differs,
+    CASE WHEN suspect THEN estimate_other ELSE estimate_now END AS estimate_with,
+    CASE WHEN suspect THEN estimate_now ELSE estimate_other END AS estimate_without, unit,
+    CASE WHEN suspect THEN n_runs_other ELSE n_runs_now END AS n_runs_with,
+    CASE WHEN suspect THEN n_runs_now ELSE n_runs_other END AS n_runs_without
+FROM both_ways;
+COMMENT ON VIEW advisory_effects IS 'What each advisory in force does to the verdicts: with and without the values that it concerns. suspect = these are left out now (verdict_without stands); else it only informs (verdict_with stands).';

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from assets.claims.schema import ADVISORIES, LIBRARY, claim_row, load_advisories, load_claim, load_claims
+from assets.study import FAMILIES, load_family
 from catalog.errors import UserError
 
 EXPECTED = {
@@ -267,6 +268,43 @@ def test_advisories_are_valid_and_their_ids_are_their_file_names() -> None:
 
     assert advisories
     assert [advisory.advisory_id for advisory in advisories] == sorted(path.stem for path in ADVISORIES.glob("*.yaml"))
-    for advisory in advisories:
-        assert set(advisory.scope) <= {"models", "runs", "checkpoints", "probes", "sources", "suspect"}
-        assert set(advisory.scope) - {"suspect"}, "an advisory without a scope would concern everything"
+
+
+def test_the_known_faults_are_seeded() -> None:
+    """Of instruments in advisories/, of models and checkpoints with their families too."""
+    stated = [advisory for path in FAMILIES.glob("*.yaml") for advisory in load_family(path.stem).advisories]
+    seeded = {advisory.advisory_id: advisory for advisory in [*load_advisories(), *stated]}
+
+    assert set(seeded) >= {
+        "transformerlens-detect-head-options",
+        "transformerlens-causal-mask",
+        "transformerlens-gemma2-layers",
+        "transformers-gemma2-layers",
+        "pythia-2.8b-final-content",
+        "pythia-6.9b-deduped-early",
+        "pythia-410m-no-weights",
+        "pythia-410m-outlier-seeds",
+        "pythia-step1-is-step0",
+        "smollm2-135m-instruct-q4_1-is-not-its-base",
+    }
+    assert all(advisory.citation for advisory in seeded.values())
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ({"model": ["pythia-70m"], "suspect": True}, "model is none of models, runs"),
+        ({"suspect": True}, "about nothing"),
+        ({"models": [], "suspect": True}, "not empty"),
+        ({"models": "pythia-70m", "suspect": True}, "is a list"),
+        ({"models": ["pythia-70m"]}, "suspect is missing"),
+    ],
+)
+def test_an_advisory_that_would_concern_everything_or_nothing_is_refused(
+    tmp_path: Path, scope: dict[str, Any], told: str
+) -> None:
+    content = {"advisory_id": "bad", "scope": scope, "statement": "..."}
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    with pytest.raises(UserError, match=told):
+        load_advisories(tmp_path)

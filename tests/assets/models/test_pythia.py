@@ -93,6 +93,3 @@ def test_advisories_inform_and_leave_nothing_out() -> None:
     assert scopes["pythia-410m-outlier-seeds"]["runs"] == ["pythia-410m-seed3", "pythia-410m-seed4"]
     assert len(scopes["pythia-410m-no-weights"]["checkpoints"]) == 3
     assert all(scope["suspect"] is False for scope in scopes.values())
-    assert all(
-        set(scope) <= {"models", "runs", "checkpoints", "probes", "sources", "suspect"} for scope in scopes.values()
-    )
