@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from assets.analyses import registry
 from assets.claims.recording import put_claims
 from assets.probes.registry import Measurement, canonical
 from assets.probes.rows import frame_of, put_definitions
@@ -25,6 +26,8 @@ from tests.assets.likeness.conftest import METRICS
 
 CLAIM = "prefix-matching-heads-exist"
 KNOWN = [METRICS[0], METRICS[0].__class__(**{**vars(METRICS[0]), "metric_id": "prefix_matching_placebo"})]
+ANALYSES = registry.analyses()
+OVER_TIME = ("advisories", "by_knowledge", "by_release")
 
 
 @dataclass
@@ -84,11 +87,12 @@ class Scored:
         self._put("advisories", advisory_id, advisory_id=advisory_id, scope=scope, statement="...", withdrawn=withdrawn)
 
     def publish(self) -> None:
-        """Decides and publishes; training runs are not compared, which these tests do not ask about."""
+        """Decides and publishes; what these tests do not ask about (likeness, other analyses) is left out."""
         study = Study(name="by-hand", families=[], probes=[], claims=list(self.claims))
         put_claims(self.record, study)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(publication, "compare", lambda *_: 0)
+            patch.setattr(registry, "analyses", lambda: {name: ANALYSES[name] for name in OVER_TIME})
             publication.publish(self.home, study, lambda _: None)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
