@@ -81,6 +81,7 @@ def read_material(connection: duckdb.DuckDBPyConnection, claims: Sequence[Claim]
         rows,
         adds_bos={name: model["adds_bos"] for name, model in subjects.models.items()},
         n_layers={name: model["n_layers"] for name, model in subjects.models.items()},
+        designs=subjects.models,
     )
     faults = instrument_faults(rows, {name: model["architecture"] for name, model in subjects.models.items()})
     return Material(subjects, evidence, faults)

@@ -6,13 +6,16 @@ and compared (onsets.py), what a claim makes of them (estimands/).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from assets.claims.evidence import Evidence
-from assets.claims.onsets import OnsetInterval, largest_change, onset_interval
+from assets.claims.onsets import Clock, OnsetInterval, largest_change, onset_interval
+from assets.claims.outcomes import RunOutcome
 from assets.claims.readings import Reading
 from assets.study import Strict
 
@@ -89,3 +92,24 @@ class Event(Strict):
             "right": f"{metric} never passed {self.passes:g} to stay",
             "unconfirmed": f"{metric} passed {self.passes:g} at the last checkpoint only",
         }[onset.censoring]
+
+
+def log10_onsets(event: Event, clock: Clock, evidence: Evidence, run_ids: Sequence[str]) -> list[RunOutcome]:
+    """Bounds of the log10 onset in runs that are compared with each other, all read by one variant.
+
+    Unlike slopes and peaks, intervals on unlike grids of checkpoints can be compared: each says what its grid allows.
+    """
+    variant, apart = evidence.shared(event.of, run_ids), evidence.not_shared(event.of, run_ids)
+    found = []
+    for run_id in run_ids:
+        dated = Dated(None, None, apart[run_id]) if run_id in apart else event.date(evidence, run_id, variant)
+        ends = dated.onset.log10(clock) if dated.onset else None
+        if dated.onset is None or ends is None:
+            reason = dated.reason if dated.onset is None else f"{clock} at its checkpoints are not known"
+            found.append(RunOutcome(run_id, "missing", variant_id=dated.variant_id, reason=reason))
+            continue
+        low, high = ends
+        middle = (low + high) / 2 if math.isfinite(low + high) else None
+        said = dated.reason or f"steps {dated.onset.steps}"
+        found.append(RunOutcome(run_id, "decided", None, middle, low, high, variant_id=dated.variant_id, reason=said))
+    return found

@@ -42,17 +42,22 @@ class Evidence:
         rows: of the view `evidence`, of the metrics that the claims name.
         adds_bos: by model_id, whether its tokenizer puts a BOS token in front: such a model is read with it.
         n_layers: by model_id.
+        designs: by model_id, its design properties, for claims that predict from them.
     """
 
     def __init__(
-        self, rows: pl.DataFrame, adds_bos: Mapping[str, bool | None], n_layers: Mapping[str, int | None]
+        self,
+        rows: pl.DataFrame,
+        adds_bos: Mapping[str, bool | None],
+        n_layers: Mapping[str, int | None],
+        designs: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         found = rows.select("variant_id", "metric_id", "parameters").unique().sort("variant_id")
         self.variants = [Variant(v, m, json.loads(p or "{}")) for v, m, p in found.iter_rows()]
         self._metric_of = {variant.variant_id: variant.metric_id for variant in self.variants}
         self._rows = {str(key[0]): part for key, part in rows.partition_by("variant_id", as_dict=True).items()}
         self._model_of = dict(rows.select("run_id", "model_id").unique().iter_rows())
-        self._adds_bos, self._n_layers = adds_bos, n_layers
+        self._adds_bos, self._n_layers, self._designs = adds_bos, n_layers, designs or {}
         self._origins = self._find_origins(rows)
         self._scores: dict[str, dict[str, pl.DataFrame]] = {}
         self._trajectories: dict[str, dict[str, dict[str, Trajectory]]] = {}
@@ -70,6 +75,10 @@ class Evidence:
             (run, variant): (", ".join(provenance), frozenset(sources))
             for run, variant, provenance, sources in found.iter_rows()
         }
+
+    def design_of(self, run_id: str) -> Mapping[str, Any]:
+        """The design properties of the run's model."""
+        return self._designs.get(self._model_of[run_id], {})
 
     def metric_of(self, variant_id: str) -> str:
         return self._metric_of[variant_id]

@@ -4,8 +4,8 @@ Runs pass the gates and give outcomes; outcomes make rulings on models, these on
 counts towards more than itself only if it is natural: what we trained to show a thing is no evidence that the thing is
 general.
 
-    run      each training run                          not for trend, separation, agreement, likeness, association
-    model    its runs                                   not for trend, separation
+    run      each training run                          not for what is decided over runs or models only
+    model    its runs                                   not for what is decided over models only
     family   natural families: models, those of one parent being one unit
     across   natural families that vote
 
@@ -24,7 +24,7 @@ from typing import Literal
 from scipy import stats
 
 from assets.claims import gates, pooling
-from assets.claims.estimands.base import Estimand, OverModels, Placed
+from assets.claims.estimands.base import Estimand, OverFamily, OverModels, Placed
 from assets.claims.evidence import Evidence
 from assets.claims.outcomes import DECIDED, Ruling, RunOutcome, Verdict
 from assets.claims.readings import Reading
@@ -212,7 +212,7 @@ class Judging:
     # Families
 
     def _family(self, family_id: str, models: Mapping[str, Judged]) -> Judged:
-        if isinstance(self.estimand, OverModels):
+        if isinstance(self.estimand, OverFamily):
             return self._over_models(family_id, self.estimand)
         runs, _ = self._of(self.subjects.of_family(family_id))
         own = {model_id: models[model_id] for model_id in self.subjects.models_of(family_id)}
@@ -251,31 +251,36 @@ class Judging:
             found[name] = {"h": "holds", "f": "fails", "m": "mixed", None: "inconclusive"}[voted]  # type: ignore[assignment]
         return found
 
-    def _over_models(self, family_id: str, estimand: OverModels) -> Judged:
-        runs, decided = self._of(self.subjects.of_family(family_id))
-        unplaced = {r.run_id for r in decided if self.subjects.runs[r.run_id].properties[estimand.over] is None}
-        if unplaced:
-            gone = {"state": "missing", "reason": f"{estimand.over} of the model is not known"}
-            runs = tuple(replace(run, **gone) if run.run_id in unplaced else run for run in runs)  # type: ignore[arg-type]
-            decided = tuple(run for run in decided if run.run_id not in unplaced)
+    def _over_models(self, family_id: str, estimand: OverFamily) -> Judged:
+        runs = tuple(self._known(self.outcomes[run_id], estimand) for run_id in self.subjects.of_family(family_id))
+        decided = tuple(run for run in runs if run.state == "decided")
         if not decided:
             return Judged("family", family_id, _nothing(runs), runs, frozenset())
         ruling = estimand.over_models(self.evidence, self._placed(decided, estimand), self.claim.delta)
         said = ruling.reason[:1].lower() + ruling.reason[1:]
-        ruling = replace(ruling, reason=f"{self._words(decided)} against {estimand.over}: {said}")
+        against = f" against {estimand.over}" if isinstance(estimand, OverModels) else ""
+        ruling = replace(ruling, reason=f"{self._words(decided)}{against}: {said}")
         return Judged("family", family_id, ruling, runs, _ids(decided), self._models_without(decided, estimand))
 
-    def _placed(self, decided: Iterable[RunOutcome], estimand: OverModels) -> dict[str, Placed]:
+    def _known(self, run: RunOutcome, estimand: OverFamily) -> RunOutcome:
+        """The outcome, which does not count where a design property that the estimand needs is not known."""
+        unknown = [name for name in estimand.needs if self.subjects.runs[run.run_id].properties[name] is None]
+        if run.state != "decided" or not unknown:
+            return run
+        return replace(run, state="missing", reason=f"{' and '.join(unknown)} of the model is not known")
+
+    def _placed(self, decided: Iterable[RunOutcome], estimand: OverFamily) -> dict[str, Placed]:
         together: dict[str, list[RunOutcome]] = {}
         for run in decided:
             together.setdefault(self.subjects.unit_of(self.subjects.runs[run.run_id].model_id), []).append(run)
         found: dict[str, Placed] = {}
         for unit, runs in together.items():
-            x = [float(self.subjects.runs[run.run_id].properties[estimand.over]) for run in runs]
-            found[unit] = Placed(sum(x) / len(x), tuple(runs))
+            properties = tuple(self.subjects.runs[run.run_id].properties for run in runs)
+            x = [float(own[estimand.over]) for own in properties] if isinstance(estimand, OverModels) else [0.0]
+            found[unit] = Placed(sum(x) / len(x), tuple(runs), properties)
         return found
 
-    def _models_without(self, decided: Sequence[RunOutcome], estimand: OverModels) -> dict[str, Verdict]:
+    def _models_without(self, decided: Sequence[RunOutcome], estimand: OverFamily) -> dict[str, Verdict]:
         if not self.examine:
             return {}
         found: dict[str, Verdict] = {}

@@ -18,7 +18,7 @@ class RunOutcome:
     Attributes:
         state: decided = it counts; missing = no measurement; undefined = the claim does not apply to it.
         outcome: h (holds), f (fails) or u (undecided); None where runs are not decided singly.
-        low, high: 95 % interval over token sequences (bounds, for an order of events).
+        low, high: 95 % interval over token sequences; for events, bounds, infinite where the event is censored.
         reason: why it came out so, or why it does not count, in words.
         no_placebo: whether the claim subtracts a placebo that the run was not measured with.
     """

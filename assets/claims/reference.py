@@ -72,6 +72,7 @@ PROPERTIES: dict[str, str] = {
 sink (table layers); of models.properties, the training sequences in one step and the tokens of one; and two facts about
 a training run: the number of its measured checkpoints, and the step of the last."""
 
+NUMBERS = tuple(name for name, kind in PROPERTIES.items() if kind == NUMBER)
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,

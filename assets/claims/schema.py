@@ -22,6 +22,9 @@ from assets.claims.estimands.agreement import Agreement
 from assets.claims.estimands.association import Association
 from assets.claims.estimands.conjunction import Conjunction
 from assets.claims.estimands.level import Contrast, Level
+from assets.claims.estimands.onset_alike import OnsetAlike
+from assets.claims.estimands.onset_law import OnsetLaw
+from assets.claims.estimands.onset_trend import OnsetTrend
 from assets.claims.estimands.order import Order
 from assets.claims.estimands.similarity import Similarity
 from assets.claims.estimands.trend import Trend
@@ -35,7 +38,18 @@ LIBRARY = Path(__file__).parent / "library"
 ADVISORIES = Path(__file__).parent / "advisories"
 
 Estimand = Annotated[
-    Level | Contrast | Conjunction | Order | Trend | Agreement | Similarity | Association, Field(discriminator="kind")
+    Level
+    | Contrast
+    | Conjunction
+    | Order
+    | OnsetLaw
+    | Trend
+    | OnsetTrend
+    | OnsetAlike
+    | Agreement
+    | Similarity
+    | Association,
+    Field(discriminator="kind"),
 ]
 VerdictLevel = Literal["run", "model", "family", "across"]
 LEVELS: dict[str, tuple[VerdictLevel, ...]] = {
@@ -43,7 +57,10 @@ LEVELS: dict[str, tuple[VerdictLevel, ...]] = {
     "contrast": ("run", "model", "family", "across"),
     "conjunction": ("run", "model", "family", "across"),
     "order": ("run", "model", "family", "across"),
+    "onset_law": ("run", "model", "family", "across"),
     "trend": ("family", "across"),
+    "onset_trend": ("family", "across"),
+    "onset_alike": ("family", "across"),
     "agreement": ("model", "family", "across"),
     "similarity": ("model", "family", "across"),
     "association": ("model", "family", "across"),

@@ -4,7 +4,7 @@ The unit is the model: a regression over 36 runs of four models knows 36 points 
 where model means merely differ (tests/validation shows how often).
 
 Here: model means, the slope over them, reversals between neighbours, leaving one model out. Not here: where the runs'
-numbers come from (summaries.py), intervals without a trend (pooling.py).
+numbers come from (summaries.py), numbers known only as intervals (bounds.py), intervals without a trend (pooling.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from assets.claims.pooling import CONFIDENCE, Floats, Interval, finite
+from assets.claims.pooling import CONFIDENCE, Interval, finite
 
 MODELS_NEEDED = 4
 ALPHA = 0.05
@@ -76,15 +76,6 @@ def slope_interval(x: Sequence[float], y: Sequence[float], confidence: float = C
         return Interval(slope, None, None, 2, method, confidence, "two models show no scatter around a line")
     half = float(stats.t.ppf((1 + confidence) / 2, xs.size - 2)) * float(line.stderr)
     return Interval(slope, slope - half, slope + half, xs.size, method, confidence)
-
-
-def slope_bounds(x: Sequence[float], low: Sequence[float], high: Sequence[float]) -> tuple[float, float]:
-    """Least and greatest slope over all assignments of each y within [low, high]: what interval data identify."""
-    xs, lows, highs = finite(x), finite(low), finite(high)
-    weight: Floats = (xs - xs.mean()) / ((xs - xs.mean()) ** 2).sum()
-    least = np.where(weight > 0, lows, highs)
-    greatest = np.where(weight > 0, highs, lows)
-    return float(weight @ least), float(weight @ greatest)
 
 
 def neighbour_steps(groups: Sequence[Group], direction: Literal[1, -1]) -> tuple[Step, ...]:

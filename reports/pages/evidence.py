@@ -6,6 +6,7 @@ Not here: the rest of the page (claim.py), drawing (charts/).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,9 @@ from reports.query import Query
 from reports.words import LINES_PER_PANEL, OUTCOMES, QUANTITIES, listing, readable
 
 Estimand = Mapping[str, Any]
-CHARTED_OTHERWISE = ("trend", "similarity")
+OF_FAMILIES = ("trend", "onset_trend", "onset_alike")
+"""Kinds that are decided over the models of a family."""
+CHARTED_OTHERWISE = ("trend", "onset_trend", "similarity")
 """Kinds whose runs are shown by size, or by their trajectories."""
 
 
@@ -63,6 +66,9 @@ def run_lines(estimand: Estimand) -> list[float]:
     kind = estimand.get("kind")
     if kind == "order":
         return [] if estimand.get("claimed") == "same" else [0.0]
+    if kind == "onset_law":
+        reach = math.log10(estimand["factor"])
+        return [-reach, reach]
     part = (estimand.get("parts") or [{}])[0] if kind == "conjunction" else estimand
     threshold = part.get("threshold")
     if kind not in ("level", "contrast", "conjunction") or not isinstance(threshold, int | float):
@@ -75,7 +81,9 @@ def subject_lines(estimand: Estimand) -> list[float]:
     kind = estimand.get("kind")
     if kind == "similarity":
         return [float(estimand["share"])] if "share" in estimand else []
-    if kind in ("trend", "agreement", "association"):
+    if kind == "onset_alike":
+        return [float(estimand["factor"])]
+    if kind in ("trend", "onset_trend", "agreement", "association"):
         delta = estimand.get("delta")
         flat = "flat" in (estimand.get("direction"), estimand.get("claimed")) or estimand.get("claimed") == "at_chance"
         return [-delta, delta] if flat and isinstance(delta, int | float) else [0.0]
@@ -84,6 +92,8 @@ def subject_lines(estimand: Estimand) -> list[float]:
 
 def _quantity(estimand: Estimand) -> str:
     """What is estimated of a run, as a label; of the two quantities of an association, the first."""
+    if estimand.get("kind") in ("onset_trend", "onset_alike"):
+        return f"Onset, log10 {estimand['clock']}"
     reading = estimand.get("of") or estimand.get("first")
     quantity = reading.get("quantity", "final") if isinstance(reading, Mapping) else ""
     return QUANTITIES.get(quantity, readable(quantity) or "Estimate")
@@ -91,7 +101,7 @@ def _quantity(estimand: Estimand) -> str:
 
 def _by_size(estimand: Estimand, runs: Sequence[Row], query: Query) -> Iterator[Figure]:
     over = estimand.get("over")
-    if estimand.get("kind") == "trend" and runs and over in runs[0]:
+    if estimand.get("kind") in ("trend", "onset_trend") and runs and over in runs[0]:
         rows = [
             {
                 "group": run["family_id"],
@@ -135,7 +145,7 @@ def _estimates(
         ]
         if above:
             drawn = True
-            judged = "family" if estimand.get("kind") == "trend" else "model"
+            judged = "family" if estimand.get("kind") in OF_FAMILIES else "model"
             lines = subject_lines(estimand) if level == judged else []
             yield forest.figure(f"{level}-estimates", f"Estimate of each {noun}", above, queries[0], noun, lines)
     if not drawn:

@@ -1,11 +1,40 @@
-"""The kinds of estimand, a module each: its keys in a claim file, and how it is estimated and decided.
+"""The kinds of estimand: what each claims, in which unit, by which keys of a claim file.
 
-A claim's `estimand.kind` names one. Each kind offers
+    kind         claims of                                       what is decided first, and its unit
+    level        a quantity of each run: above, below or within  each run; the reading's unit
+    contrast     the difference of two quantities, likewise      each run; the readings' unit
+    conjunction  several levels at once, on the same head        each run
+    order        two events: one before the other, or together   each run; steps from the first to the second
+    onset_law    an event: as a law of the design predicts       each run; log10 of onset over prediction
+    agreement    one choice in a model's runs: above or at chance  a model by its runs
+    similarity   trajectories of a model's runs: alike           a model by its runs; share of pairs
+    association  two quantities over a model's runs              a model by its runs; rank correlation
+    trend        a quantity over a property: rises, falls, flat  a family by its models; reading's unit per property
+    onset_trend  an event's date over a property: rises, falls   a family by its models; log10 steps or tokens
+    onset_alike  an event's date in all models: within a factor  a family by its models; latest over earliest
 
-    readings()                      what it reads, by key, so that the file can be checked
-    sample(evidence, runs)          what each training run gives, or why it gives nothing
-    over_runs(evidence, outcomes)   the ruling on a model, for kinds of which a model's runs are the units
-    over_models(groups)             the ruling on a family, for kinds of which a family's models are the units
+    level        of, direction, threshold, rule
+    contrast     first, second, direction, threshold, rule
+    conjunction  parts
+    order        first and second (events), claimed, within
+    onset_law    of (an event), clock, law (intercept, exponents), factor
+    agreement    of, about, tolerance, claimed
+    similarity   of, statistic, threshold, share
+    association  first, second
+    trend        of, over, scale, direction
+    onset_trend  of (an event), clock, over, scale, direction
+    onset_alike  of (an event), clock, factor, recipe
+
+`of`, `first` and `second` are readings (readings.py), or events (events.py): a reading, with `passes` (a threshold, to
+stay) or `largest` (rise or drop between neighbouring checkpoints, of more than `over`). An event is dated by the
+interval between two checkpoints, and what is claimed of it must be so wherever in its interval it lies.
+
+A claim's `estimand.kind` names one. Each kind is a module and offers
+
+    readings()                       what it reads, by key, so that the file can be checked
+    sample(evidence, runs)           what each training run gives, or why it gives nothing
+    over_runs(evidence, outcomes)    the ruling on a model, for kinds of which a model's runs are the units
+    over_models(evidence, units)     the ruling on a family, for kinds of which a family's models are the units
 
 and is a pure function of the evidence. The set is closed: a new kind needs its rule in VERDICTS, not only a module.
 Not here: gates, levels and subjects (decide.py).

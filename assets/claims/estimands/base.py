@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
 from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
 from assets.claims.readings import Estimate, Reading
-from assets.claims.reference import NUMBER, PROPERTIES
+from assets.claims.reference import NUMBERS
 from assets.study import Strict
 
 
@@ -63,12 +63,14 @@ class Placed:
     """A unit of a family: a model, or the models of one parent.
 
     Attributes:
-        x: the design property, its mean over the runs.
+        x: the design property, its mean over the runs; 0 where the kind asks for none.
         runs: all of state `decided`.
+        properties: of each of these runs, the design properties of its model.
     """
 
     x: float
     runs: tuple[RunOutcome, ...]
+    properties: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -76,10 +78,24 @@ class Placed:
         return tuple(run.estimate or 0.0 for run in self.runs)
 
 
-class OverModels(Estimand):
-    """A kind that is decided over the models of a family, in the order of a design property."""
+class OverFamily(Estimand):
+    """A kind that is decided over the models of a family."""
 
     unit: ClassVar[Literal["run", "model", "family"]] = "family"
+
+    @property
+    @abstractmethod
+    def needs(self) -> tuple[str, ...]:
+        """The design properties without which a model does not count."""
+
+    @abstractmethod
+    def over_models(self, evidence: Evidence, units: Mapping[str, Placed], delta: float | None) -> Ruling:
+        """The ruling on a family, by its units."""
+
+
+class OverModels(OverFamily):
+    """A kind that is decided over the models of a family, in the order of a design property."""
+
     continuous: ClassVar[bool] = True
     over: str
     """The design property, a number."""
@@ -87,14 +103,13 @@ class OverModels(Estimand):
     @field_validator("over")
     @classmethod
     def _is_a_number(cls, name: str) -> str:
-        numbers = [known for known, kind in PROPERTIES.items() if kind == NUMBER]
-        if name not in numbers:
-            raise ValueError(f"{name} is not a design property that is a number: {', '.join(numbers)}")
+        if name not in NUMBERS:
+            raise ValueError(f"{name} is not a design property that is a number: {', '.join(NUMBERS)}")
         return name
 
-    @abstractmethod
-    def over_models(self, evidence: Evidence, units: Mapping[str, Placed], delta: float | None) -> Ruling:
-        """The ruling on a family, by its units."""
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.over,)
 
     @abstractmethod
     def freedom(self, n_units: int, n_runs: int) -> int:

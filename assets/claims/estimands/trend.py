@@ -46,15 +46,11 @@ class Trend(OverModels):
         """The quantity of each run of the family, all of one variant and one grid of checkpoints."""
         return [taken(run_id, estimate) for run_id, estimate in evidence.compared(self.of, run_ids).items()]
 
-    def place(self, value: float) -> float:
-        """Where a model of this property stands on the axis."""
-        return math.log10(value) if self.scale == "log10" else value
-
     def freedom(self, n_units: int, n_runs: int) -> int:
         return n_units - 2
 
     def over_models(self, evidence: Evidence, units: Mapping[str, Placed], delta: float | None) -> Ruling:
-        groups = [Group(name, self.place(unit.x), unit.values) for name, unit in units.items()]
+        groups = [Group(name, place(unit.x, self.scale), unit.values) for name, unit in units.items()]
         if self.direction == "flat":
             return self._flat(groups, delta or 0.0)
         found = trends.trend(groups, 1 if self.direction == "rises" else -1, delta or 0.0)
@@ -95,3 +91,8 @@ class Trend(OverModels):
         claimed = found.slope.above(0) if self.direction == "rises" else found.slope.below(0)
         steps = " and ".join(f"{step.lower} to {step.upper}" for step in against)
         return ({"when": f"without the reversal from {steps}", "becomes": "holds" if claimed else "inconclusive"},)
+
+
+def place(value: float, scale: Literal["log10", "linear"]) -> float:
+    """Where a model of this property stands on the axis."""
+    return math.log10(value) if scale == "log10" else value

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import polars as pl
 import pytest
 import statsmodels.api as sm
 from statsmodels.stats.multitest import multipletests
 
 from assets.claims.regressions import run_quantities
-from assets.claims.trends import Group, Trend, holm, neighbour_steps, slope_bounds, slope_interval, trend
+from assets.claims.trends import Group, Trend, holm, neighbour_steps, slope_interval, trend
 
 
 @pytest.fixture(scope="session")
@@ -113,15 +112,6 @@ def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     expected = list(multipletests(p_values, method="holm")[1]) if p_values else []
 
     assert holm(p_values) == pytest.approx(expected)
-
-
-def test_slope_bounds_hold_every_assignment_and_are_reached() -> None:
-    x, low, high = [1.0, 2.0, 3.0, 5.0], [0.0, 1.0, 1.0, 4.0], [1.0, 1.5, 3.0, 5.0]
-    corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(4, -1).T
-
-    slopes = [slope_interval(x, list(corner)).estimate or 0.0 for corner in corners]
-
-    assert slope_bounds(x, low, high) == pytest.approx((min(slopes), max(slopes)))
 
 
 STRAIGHT = [(0.0, 0.1, 0.05), (1.0, 1.1, 1.05), (2.0, 2.1, 2.05), (3.0, 3.1, 3.05)]
