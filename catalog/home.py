@@ -16,8 +16,8 @@ ENVIRONMENT_VARIABLE = "MOVING_TARGET_HOME"
 class Home:
     """The folders of one installation.
 
-    `record` is the truth (keep it, back it up). `weights` is a cache. `catalog`, `reports` and `dagster` can be
-    deleted: the first two are made again from the record, the last holds only Dagster's own history.
+    `record` is the truth (keep it, back it up). `weights` and `imports` are caches. `catalog`, `reports` and `dagster`
+    can be deleted: the first two are made again from the record, the last holds only Dagster's own history.
     """
 
     root: Path
@@ -61,6 +61,10 @@ class Home:
     @property
     def corpora(self) -> Path:
         return self.root / "corpora"
+
+    @property
+    def imports(self) -> Path:
+        return self.root / "imports"
 
     @property
     def catalog(self) -> Path:

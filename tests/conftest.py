@@ -13,6 +13,7 @@ import yaml
 
 from assets.probes.registry import canonical, variant_id
 from assets.published import ImportedCheckpoint, importer_named
+from assets.published.importing import read_all
 from assets.study import load_family
 from catalog.home import Home
 from tests.end_to_end.conftest import Command, family, guarded, recipe
@@ -65,7 +66,7 @@ def trott2025_folder() -> Path:
 @pytest.fixture(scope="session")
 def trott2025(trott2025_folder: Path) -> list[ImportedCheckpoint]:
     """All 576 checkpoints."""
-    return list(importer_named("trott2025").read(trott2025_folder))
+    return read_all(importer_named("trott2025"), trott2025_folder)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,12 @@ BESIDE = ("assets", "importing")
 
 @dataclass(frozen=True)
 class ImportedCheckpoint:
-    """One checkpoint as others measured it, with the file that the values were read from."""
+    """One checkpoint as others measured it, with the file that the values were read from.
+
+    Attributes:
+        data_set: which of the importer's kinds of file it is from; a checkpoint stands once in each.
+        file: its name, without folders.
+    """
 
     checkpoint_id: str
     run_id: str
@@ -34,8 +39,8 @@ class ImportedCheckpoint:
     step: int | None
     tokens_seen: int | None
     is_final: bool
+    data_set: str
     file: str
-    """Name of the file, without folders."""
     file_sha256: str
     measurements: tuple[Measurement, ...]
 
@@ -54,11 +59,18 @@ class Importer(Protocol):
     def source(self, path: Path) -> dict[str, Any]:
         """The row of catalog table `sources`, without since_build."""
 
-    def read(self, path: Path) -> Iterator[ImportedCheckpoint]:
-        """All checkpoints below a path, by training run and step. The files are checked as a whole before the first.
+    def files(self, path: Path) -> list[Path]:
+        """Its files below a path, always in the same order.
 
         Raises:
-            UserError: there are no such files, or one of them is not as it should be; nothing is imported then.
+            UserError: there are none.
+        """
+
+    def read(self, file: Path) -> Iterator[ImportedCheckpoint]:
+        """The checkpoints in a file, which is checked as a whole before the first.
+
+        Raises:
+            UserError: the file is not as it should be.
         """
 
 
