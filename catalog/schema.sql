@@ -789,10 +789,26 @@ COMMENT ON COLUMN prediction_scores.covered IS 'Share of training runs inside th
 COMMENT ON COLUMN prediction_scores.skill IS '1 - brier / brier of the base rate (of the estimate: squared errors): above 0 is better than the base rate.';
 COMMENT ON COLUMN prediction_scores.skill_over_last IS 'The same against `same as the last size`.';
 
-CREATE TABLE survival (
+CREATE TABLE claim_tests (
     evaluation_id VARCHAR NOT NULL,
     claim_id VARCHAR NOT NULL,
     claim_version INTEGER NOT NULL,
+    n_tested INTEGER NOT NULL,
+    failed BOOLEAN NOT NULL,
+    model_id VARCHAR,
+    reason VARCHAR NOT NULL
+);
+COMMENT ON TABLE claim_tests IS 'KEY: evaluation_id, claim_id. How many natural models each claim was tested on, in the order of release, until the first on which it fails.';
+COMMENT ON COLUMN claim_tests.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
+COMMENT ON COLUMN claim_tests.claim_id IS 'The claim. -> claims.claim_id';
+COMMENT ON COLUMN claim_tests.claim_version IS 'Its version at that time.';
+COMMENT ON COLUMN claim_tests.n_tested IS 'Models tested, up to the first failure; models of one parent are one. 0 = it was tested on none, or is not decided model by model.';
+COMMENT ON COLUMN claim_tests.failed IS 'Whether it fails on the last of these; else it had survived them all.';
+COMMENT ON COLUMN claim_tests.model_id IS 'The model on which it fails, or the last one tested. -> models.model_id';
+COMMENT ON COLUMN claim_tests.reason IS 'The models and what came of each, in words.';
+
+CREATE TABLE survival (
+    evaluation_id VARCHAR NOT NULL,
     n_tested INTEGER NOT NULL,
     n_at_risk INTEGER NOT NULL,
     n_events INTEGER NOT NULL,
@@ -801,15 +817,13 @@ CREATE TABLE survival (
     ci_high DOUBLE,
     reason VARCHAR NOT NULL
 );
-COMMENT ON TABLE survival IS 'KEY: evaluation_id, claim_id, n_tested. Survival of claims over the models that they were tested on, in the order of release (Kaplan-Meier).';
+COMMENT ON TABLE survival IS 'KEY: evaluation_id, n_tested. Survival of claims over the models that they were tested on, in the order of release (Kaplan-Meier); one row that says so where there are too few failures.';
 COMMENT ON COLUMN survival.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
-COMMENT ON COLUMN survival.claim_id IS 'The claim. -> claims.claim_id';
-COMMENT ON COLUMN survival.claim_version IS 'Its version at that time.';
-COMMENT ON COLUMN survival.n_tested IS 'Models tested so far; 0 = none.';
+COMMENT ON COLUMN survival.n_tested IS 'Models tested so far; 0 = the beginning.';
 COMMENT ON COLUMN survival.n_at_risk IS 'Claims that were tested on so many models and had not failed before.';
-COMMENT ON COLUMN survival.n_events IS 'Of these, those that failed at this one.';
-COMMENT ON COLUMN survival.survival IS 'Estimated share of claims that survive so many tests; null where there are too few events to say.';
-COMMENT ON COLUMN survival.ci_low IS 'Lower end of its 95 % interval.';
+COMMENT ON COLUMN survival.n_events IS 'Of these, those that failed at this one; in the row n_tested = 0, those that failed at all.';
+COMMENT ON COLUMN survival.survival IS 'Estimated share of claims that survive so many tests; null where there are too few failures to say.';
+COMMENT ON COLUMN survival.ci_low IS 'Lower end of its 95 % interval (log-log); null where nothing has failed yet.';
 COMMENT ON COLUMN survival.ci_high IS 'Upper end.';
 COMMENT ON COLUMN survival.reason IS 'What it says, or why nothing can be said.';
 
