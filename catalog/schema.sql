@@ -609,7 +609,7 @@ CREATE TABLE reference_classes (
     identifiable BOOLEAN NOT NULL,
     reason VARCHAR NOT NULL
 );
-COMMENT ON TABLE reference_classes IS 'KEY: evaluation_id, claim_id, predicate. For a claim that holds in some natural models and not in others: the simplest predicates over design properties that tell them apart. All that do so equally well are listed; they are aliases of each other. Models of one parent are one unit.';
+COMMENT ON TABLE reference_classes IS 'KEY: evaluation_id, claim_id, predicate. For a claim that holds in some natural models and not in others: the predicates of one or two comparisons over design properties that tell them apart best, a second comparison counting as one wrong model. All that do so equally well are listed; they are aliases of each other. Models of one parent are one unit.';
 COMMENT ON COLUMN reference_classes.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
 COMMENT ON COLUMN reference_classes.claim_id IS 'The claim. -> claims.claim_id';
 COMMENT ON COLUMN reference_classes.claim_version IS 'Its version at that time.';
@@ -617,7 +617,7 @@ COMMENT ON COLUMN reference_classes.predicate IS 'The class for which the claim 
 COMMENT ON COLUMN reference_classes.n_in IS 'Decided units inside the class.';
 COMMENT ON COLUMN reference_classes.n_out IS 'Decided units outside of it; those that it cannot place, since a property is not known, are in neither.';
 COMMENT ON COLUMN reference_classes.n_wrong IS 'Units on the wrong side, or not to be placed: inside where it does not hold, outside where it holds.';
-COMMENT ON COLUMN reference_classes.p_separation IS 'Share of random assignments of the same verdicts, dealt out by families, that some predicate tells apart as well and as simply; null where no class was found.';
+COMMENT ON COLUMN reference_classes.p_separation IS 'Share of random assignments of the same verdicts, dealt out by families, that some predicate tells apart as well, a second comparison counting as one wrong unit; null where no class was found.';
 COMMENT ON COLUMN reference_classes.identifiable IS 'Whether there are at least 8 units and p_separation is at most .05.';
 COMMENT ON COLUMN reference_classes.reason IS 'What that means, in a sentence or two.';
 

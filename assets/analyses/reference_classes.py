@@ -126,11 +126,12 @@ def _all_alike(n: int, n_holds: int) -> str:
 
 
 def _told(search: Search, aliases: Sequence[Alias], p: float) -> str:
-    n, wrong = len(search.units), aliases[0].n_wrong
+    n = len(search.units)
+    wrong = " or ".join(str(k or "none") for k in sorted({alias.n_wrong for alias in aliases}))
     families = len({unit.family for unit in search.units})
     parts = [
         f"{counted(n, 'model')} of {counted(families, 'family')} told apart with "
-        f"{wrong or 'none'} on the wrong side, by {_as_many(len(aliases))}.",
+        f"{wrong} on the wrong side, by {_as_many(len(aliases))}.",
         f"Luck does it as well in {_percent(p)} of random assignments of these verdicts.",
     ]
     lacking = [f"{UNITS_NEEDED} models are needed"] if n < UNITS_NEEDED else []

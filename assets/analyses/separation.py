@@ -1,11 +1,12 @@
 """The simplest predicates over design properties that tell two sorts of models apart, and how easily luck does as well.
 
-A predicate is one comparison, or two joined by `and`. The best has the fewest units on the wrong side (one that it
-can't place, since a property is not known, counts as wrong), then the fewest comparisons. All that are equally good are
-aliases: where sizes grow together, `n_params >= x` and `d_model >= y` are one class.
+A predicate is one comparison, or two joined by `and`. It costs the units that it puts on the wrong side or can't place,
+since a property is not known, and a second comparison costs as much as one of them: verdicts are wrong now and then,
+and two comparisons could nearly always mend a wrong one. All of the least cost are aliases: where sizes grow together,
+`n_params >= x` and `d_model >= y` are one class.
 
 The p is that of a permutation test of the whole search: the share of random assignments of the verdicts to the units
-that some predicate fits as well and as simply. Models of one family share most of their design and often their verdict,
+for which some predicate costs no more. Models of one family share most of their design and often their verdict,
 so that any property of the odd family "explains" it. Verdicts are therefore dealt out by families: each family takes
 the share of another one, and shuffles it among its models. With one family, or with families of one model each, that is
 the plain permutation of verdicts over models (simulated in tests/validation/simulate_classes.py).
@@ -54,13 +55,15 @@ DEFINING = (
 training_data), which single out families whatever they have in common; what is no matter of design (licence, role); and
 how a model was measured (n_checkpoints, last_step)."""
 
-SECOND = 0.5
-"""What a second comparison costs, in wrong units: it only breaks ties."""
+SECOND = 1
+"""What a second comparison costs, in wrong units. In simulation the true class is most often among the aliases so."""
 ENUMERATED = 5000
 """Assignments up to which all are gone through; above, they are drawn."""
-DRAWS, BATCH, ENOUGH = 2000, 250, 100
-"""Drawn at most; at a time; and how many that are fitted as well end the drawing (Besag & Clifford 1991, Biometrika
-78:301: p = ENOUGH over the number drawn by then)."""
+DRAWS, ENOUGH = 2000, 100
+"""Drawn at most; and how many that cost no more end the drawing (Besag & Clifford 1991, Biometrika 78:301: p = ENOUGH
+over the number drawn by then)."""
+DEALS, BATCH = 20_000, 1000
+"""Deals at most and at a time; those that change the number of holding units are no draws."""
 SEED = 20261123
 
 Bools = npt.NDArray[np.bool_]
@@ -158,48 +161,56 @@ class Search:
         return sides, np.column_stack([first, second, number.ravel()])
 
     @cached_property
-    def best(self) -> float:
-        """The fit of the best predicates: their wrong units, and SECOND for a second comparison."""
+    def cost(self) -> float:
+        """What the best predicates cost."""
         one, two = (sides.wrong(self.holds[None]).min(initial=np.inf) for sides in (self._single, self._pairs[0]))
         return float(min(one, two + SECOND))
 
     def aliases(self) -> list[Alias]:
-        """All of the best predicates, the broadest first; none where to take all units, or none, is as good."""
-        if self.best >= min(self.holds.sum(), (~self.holds).sum()):
+        """All of the best predicates, the simplest first, then the broadest.
+
+        None where to take all units, or none, puts as few on the wrong side.
+        """
+        if self.cost >= min(self.holds.sum(), (~self.holds).sum()):
             return []
-        two = not self.best.is_integer()
-        sides = self._pairs[0] if two else self._single
-        fitting = sides.wrong(self.holds[None])[:, 0] == math.floor(self.best)
-        found: list[tuple[int, Predicate]] = []
-        if two:
-            every = self._pairs[1]
-            for first, second, number in every[fitting[every[:, 2]]]:
-                both = product(self._comparisons[first], self._comparisons[second])
-                found += [(number, _joined(*comparisons)) for comparisons in both]
-        else:
-            found += [(i, comparison) for i in np.flatnonzero(fitting).tolist() for comparison in self._comparisons[i]]
-        n_in, n_out = sides.inside.sum(axis=1), sides.outside.sum(axis=1)
-        made = [Alias(each, int(n_in[i]), int(n_out[i]), math.floor(self.best)) for i, each in found]
-        return sorted(made, key=lambda alias: (-alias.n_in, _rank(alias.predicate)))
+        one = self._single.wrong(self.holds[None])[:, 0] == self.cost
+        two = self._pairs[0].wrong(self.holds[None])[:, 0] + SECOND == self.cost
+        made = [
+            self._alias(self._single, i, each) for i in np.flatnonzero(one).tolist() for each in self._comparisons[i]
+        ]
+        sides, every = self._pairs
+        for first, second, i in every[two[every[:, 2]]].tolist():
+            both = product(self._comparisons[first], self._comparisons[second])
+            made += [self._alias(sides, i, _joined(*comparisons)) for comparisons in both]
+        return sorted(made, key=lambda a: (isinstance(a.predicate, Joined), -a.n_in, _rank(a.predicate)))
+
+    def _alias(self, sides: Sides, i: int, predicate: Predicate) -> Alias:
+        inside, outside = sides.inside[i], sides.outside[i]
+        right = int((inside & self.holds).sum() + (outside & ~self.holds).sum())
+        return Alias(predicate, int(inside.sum()), int(outside.sum()), len(self.units) - right)
 
     def p(self) -> float:
-        """The share of random assignments of the verdicts that some predicate fits as well and as simply."""
+        """The share of random assignments of the verdicts for which some predicate costs no more."""
         every = self._all_assignments()
         if every is not None:
             return float(self._as_good(every).mean())
         rng = np.random.default_rng(SEED)
         as_good = np.array([], dtype=bool)
-        while len(as_good) < DRAWS:
-            as_good = np.append(as_good, self._as_good(self._dealt(rng, BATCH)))
+        for _ in range(DEALS // BATCH):
+            dealt = self._dealt(rng, BATCH)
+            same = dealt[dealt.sum(axis=1) == self.holds.sum()]
+            as_good = np.append(as_good, self._as_good(same))[:DRAWS]
             if as_good.sum() >= ENOUGH:
                 return ENOUGH / (int(np.flatnonzero(as_good)[ENOUGH - 1]) + 1)
-        return float(as_good.sum() + 1) / (DRAWS + 1)
+            if len(as_good) == DRAWS:
+                break
+        return float(as_good.sum() + 1) / (len(as_good) + 1)
 
     def _as_good(self, holds: Bools) -> Bools:
-        """Which of these assignments (rows) some predicate fits as well as the best does the verdicts."""
-        found: Bools = self._single.wrong(holds).min(axis=0, initial=np.inf) <= self.best
-        if self.best >= SECOND:
-            found[~found] = self._pairs[0].wrong(holds[~found]).min(axis=0, initial=np.inf) + SECOND <= self.best
+        """For which of these assignments (rows) some predicate costs no more than the best does for the verdicts."""
+        found: Bools = self._single.wrong(holds).min(axis=0, initial=np.inf) <= self.cost
+        if self.cost >= SECOND:
+            found[~found] = self._pairs[0].wrong(holds[~found]).min(axis=0, initial=np.inf) + SECOND <= self.cost
         return found
 
     @cached_property
@@ -218,7 +229,7 @@ class Search:
         return every
 
     def _dealt(self, rng: np.random.Generator, n: int) -> Bools:
-        """Random assignments: each family takes another one's share of holding units, shuffled among its own.
+        """Random deals: each family takes another one's share of holding units, shuffled among its own.
 
         Shares that do not fit a family's size are rounded up or down at random, so as to be right on average.
         """

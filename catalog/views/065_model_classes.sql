@@ -3,7 +3,7 @@ CREATE VIEW model_classes AS
 WITH found AS (
     SELECT
         claim_id,
-        arg_min(predicate, (-n_in, len(predicate), predicate)) AS predicate,
+        arg_min(predicate, (predicate LIKE '% and %', -n_in, len(predicate), predicate)) AS predicate,
         count(*) AS n_aliases
     FROM reference_classes JOIN current_evaluation USING (evaluation_id)
     WHERE identifiable
@@ -30,7 +30,7 @@ standing AS (
     LEFT JOIN current_verdicts AS family
         ON family.claim_id = c.claim_id AND family.level = 'family' AND family.subject = m.family_id
     LEFT JOIN current_verdicts AS across ON across.claim_id = c.claim_id AND across.level = 'across'
-    WHERE c.claimed IS NOT FALSE
+    WHERE c.claimed IS NOT FALSE AND own.verdict IS DISTINCT FROM 'not_applicable'
 )
 SELECT
     model_id, family_id, claim_id, claim_version,
@@ -57,4 +57,4 @@ SELECT
         ELSE 'No class for which it holds is identifiable, and no verdict of its family or across families is definite.'
     END AS reason
 FROM standing;
-COMMENT ON VIEW model_classes IS 'The claims expected of a model, every model in the catalog, measured or not: status measured (expected = its own verdict), predicted (holds or does_not_hold; basis = class, family or across) or without_guess; verdict = its own, where it has one. Claims that are not about it, and claims about sizes, are left out.';
+COMMENT ON VIEW model_classes IS 'The claims expected of a model, every model in the catalog, measured or not: status measured (expected = its own verdict), predicted (holds or does_not_hold; basis = class, family or across) or without_guess; verdict = its own, where it has one. Claims that are not about it or do not apply to it, and claims about sizes, are left out.';

@@ -15,6 +15,7 @@ import duckdb
 
 from reports.html import Page, claim_path
 from reports.pages import evidence
+from reports.pages.classes import classes_of
 from reports.pages.facts import Facts, Row
 from reports.pages.family import Measured
 from reports.pages.matrix import share
@@ -95,6 +96,7 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, claim: Row, numbers: 
             "across": next((verdict for verdict in verdicts if verdict["level"] == "across"), None),
             "sections": sections,
             "figures": evidence.figures(claim, estimand, verdicts, runs, measured, queries),
+            "classes": classes_of(catalog, name),
             "specifications": specifications(verdicts, specifications_query(name).rows(catalog)),
             "specifications_query": specifications_query(name),
             "verdicts_query": queries[0],

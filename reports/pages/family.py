@@ -16,6 +16,7 @@ import polars as pl
 from reports.charts import head_maps, overlays, repeats, trajectories
 from reports.charts.theme import series
 from reports.html import Page, family_path
+from reports.pages.classes import expected_of
 from reports.pages.facts import Facts, Row
 from reports.pages.matrix import Cell, cells
 from reports.query import Query
@@ -103,6 +104,7 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, family: Row, numbers:
             "maps": head_maps.figures(numbers.final, name),
             "profile": profile,
             "tops": top_heads(numbers.final),
+            "expected": expected_of(catalog, name),
             "design": design(models),
             "probing": probing_query(name).rows(catalog),
             "probing_query": probing_query(name),

@@ -430,10 +430,34 @@ def _verdicts(tables: Tables) -> None:
         )
 
 
+def _classes(tables: Tables) -> None:
+    """A class for two claims, identifiable for the second; the models of one family are inside."""
+    found = {"prefix-matching-heads-exist": (0.4, "By luck."), "same-layer-across-seeds": (0.01, "Told apart <well>.")}
+    for claim, (p, reason) in found.items():
+        key = {"evaluation_id": "e1", "claim_id": claim, "claim_version": 1}
+        tables["reference_classes"] += [
+            {
+                **key,
+                "predicate": f"n_params >= {n}",
+                "n_in": 20 - n,
+                "n_out": n,
+                "n_wrong": 1,
+                "p_separation": p,
+                "identifiable": p <= 0.05,
+                "reason": reason,
+            }
+            for n in range(1, 11)
+        ]
+        tables["class_members"] += [
+            {**key, "model_id": model.model, "claimed": True, "inside": model.family == "smollm2"} for model in MODELS
+        ]
+
+
 def _tables() -> Tables:
     names = (
         "builds schema_info sources families models training_runs checkpoints metrics metric_variants probe_runs "
-        "measurements claims evaluations verdicts verdict_runs specifications advisories"
+        "measurements claims evaluations verdicts verdict_runs specifications reference_classes class_members "
+        "advisories"
     )
     tables: Tables = {name: [] for name in names.split()}
     at = "2026-11-22T12:00:00"
@@ -464,7 +488,7 @@ def _tables() -> Tables:
             "inputs_digest": "i" * 64,
         }
     )
-    for fill in (_models, _metrics, _measurements, _claims, _verdicts):
+    for fill in (_models, _metrics, _measurements, _claims, _verdicts, _classes):
         fill(tables)
     return tables
 

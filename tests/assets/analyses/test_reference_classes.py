@@ -155,6 +155,7 @@ MODELS = [
     model("new", "new"),
     model("unknown-mixing", "new", n_params=160, attention=None),
     model("one-layer", "new", n_params=160, n_layers=1),
+    model("undefined", "new", n_params=160),
     model("taught", "taught", n_params=160),
 ]
 ROLES = {"taught": "calibration"}
@@ -214,7 +215,8 @@ def expected(*verdicts: dict[str, Any]) -> dict[str, tuple[str, str | None, str 
 
 
 def test_what_is_expected_of_a_model_rests_on_its_own_verdict_or_on_the_class() -> None:
-    found = expected(*LARGE_HOLD, verdict("a30", "insufficient"), verdict("taught", "holds"))
+    own = [verdict("a30", "insufficient"), verdict("taught", "holds"), verdict("undefined", "not_applicable")]
+    found = expected(*LARGE_HOLD, *own)
 
     assert found["a40"] == ("measured", "holds", "verdict", "holds")
     assert found["taught"] == ("measured", "holds", "verdict", "holds")
@@ -222,8 +224,7 @@ def test_what_is_expected_of_a_model_rests_on_its_own_verdict_or_on_the_class() 
     assert found["new10"] == ("predicted", "does_not_hold", "class", None)
     assert found["a30"] == ("without_guess", None, None, "insufficient")
     assert found["new"] == found["unknown-mixing"] == ("without_guess", None, None, None)
-    assert "one-layer" not in found
-    assert len(found) == len(MODELS) - 1
+    assert {m["model_id"] for m in MODELS} - set(found) == {"one-layer", "undefined"}
 
 
 def test_without_a_class_the_family_speaks_and_then_the_others() -> None:
