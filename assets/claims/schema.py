@@ -26,6 +26,7 @@ from assets.claims.estimands.onset_alike import OnsetAlike
 from assets.claims.estimands.onset_law import OnsetLaw
 from assets.claims.estimands.onset_trend import OnsetTrend
 from assets.claims.estimands.order import Order
+from assets.claims.estimands.separation import Separation
 from assets.claims.estimands.similarity import Similarity
 from assets.claims.estimands.trend import Trend
 from assets.claims.readings import SUMMARIES, Reading
@@ -46,6 +47,7 @@ Estimand = Annotated[
     | Trend
     | OnsetTrend
     | OnsetAlike
+    | Separation
     | Agreement
     | Similarity
     | Association,
@@ -61,6 +63,7 @@ LEVELS: dict[str, tuple[VerdictLevel, ...]] = {
     "trend": ("family", "across"),
     "onset_trend": ("family", "across"),
     "onset_alike": ("family", "across"),
+    "separation": ("family", "across"),
     "agreement": ("model", "family", "across"),
     "similarity": ("model", "family", "across"),
     "association": ("model", "family", "across"),

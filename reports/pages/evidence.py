@@ -20,9 +20,9 @@ from reports.query import Query
 from reports.words import LINES_PER_PANEL, OUTCOMES, QUANTITIES, listing, readable
 
 Estimand = Mapping[str, Any]
-OF_FAMILIES = ("trend", "onset_trend", "onset_alike")
+OF_FAMILIES = ("trend", "onset_trend", "onset_alike", "separation")
 """Kinds that are decided over the models of a family."""
-CHARTED_OTHERWISE = ("trend", "onset_trend", "similarity")
+CHARTED_OTHERWISE = ("trend", "onset_trend", "similarity", "separation")
 """Kinds whose runs are shown by size, or by their trajectories."""
 
 
@@ -79,6 +79,8 @@ def run_lines(estimand: Estimand) -> list[float]:
 def subject_lines(estimand: Estimand) -> list[float]:
     """The same among estimates of models, for trends of families."""
     kind = estimand.get("kind")
+    if kind == "separation":
+        return [float(estimand["threshold"])]
     if kind == "similarity":
         return [float(estimand["share"])] if "share" in estimand else []
     if kind == "onset_alike":

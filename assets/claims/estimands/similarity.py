@@ -19,8 +19,10 @@ from assets.claims.estimands.base import Estimand
 from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
 from assets.claims.readings import Reading
-from assets.claims.summaries import Trajectory, largest_gap, similarity
+from assets.claims.summaries import largest_gap, similarity
 from assets.claims.verdicts import by_interval, counted, not_excluded, number
+
+Statistic = Literal["largest_gap", "correlation"]
 
 
 class Similarity(Estimand):
@@ -33,7 +35,7 @@ class Similarity(Estimand):
     continuous: ClassVar[bool] = True
     kind: Literal["similarity"]
     of: Reading
-    statistic: Literal["largest_gap", "correlation"]
+    statistic: Statistic
     threshold: float
     share: float = Field(gt=0, lt=1)
 
@@ -54,53 +56,76 @@ class Similarity(Estimand):
         return {"of": self.of}
 
     def sample(self, evidence: Evidence, run_ids: Sequence[str]) -> list[RunOutcome]:
-        """Each run's trajectory, all of one variant; the estimate shown is its peak."""
-        variant, apart = evidence.shared(self.of, run_ids), evidence.not_shared(self.of, run_ids)
-        held = evidence.trajectories(self.of).get(variant or "", {})
-        found = []
-        for run_id in run_ids:
-            if run_id in apart:
-                run = RunOutcome(run_id, "missing", reason=apart[run_id])
-            elif run_id in held:
-                run = RunOutcome(run_id, "decided", estimate=float(held[run_id].value.max()), variant_id=variant)
-            else:
-                run = RunOutcome(run_id, "missing", variant_id=variant, reason="no checkpoint with a known step")
-            found.append(run)
-        return found
+        return trajectories(evidence, self.of, run_ids)
 
     def over_runs(self, evidence: Evidence, outcomes: Sequence[RunOutcome], delta: float | None) -> Ruling:
-        held = evidence.trajectories(self.of)
-        runs = [held[run.variant_id or ""][run.run_id] for run in outcomes]
-        values = self._matrix(runs)
+        values = compared(evidence, self.of, outcomes, self.statistic)
         alike = np.where(np.isnan(values), np.nan, self._alike(values))
 
         def share(kept: NDArray[np.intp]) -> float:
             part = alike[np.ix_(kept, kept)][np.triu_indices(kept.size, 1)]
             return float(np.nanmean(part)) if not np.isnan(part).all() else 0.0
 
-        pairs = values[np.triu_indices(len(runs), 1)]
+        pairs = values[np.triu_indices(len(outcomes), 1)]
         known = pairs[~np.isnan(pairs)]
-        interval = pooling.jackknife(share, len(runs))
+        interval = pooling.jackknife(share, len(outcomes))
         if not known.size:
             return Ruling("inconclusive", "No two training runs have a checkpoint in common.")
         gap = self.statistic == "largest_gap"
         asked = f"a {'largest gap below' if gap else 'correlation above'} {number(self.threshold)}"
         n_alike = self._alike(known).sum()
-        what = f"{n_alike} of {counted(known.size, 'pair')} of {counted(len(runs), 'training run')} have {asked}"
+        what = f"{n_alike} of {counted(known.size, 'pair')} of {counted(len(outcomes), 'training run')} have {asked}"
         ruling = by_interval(interval, "above", self.share, None, self.in_unit, what)
         more = f" The least alike pair has {number(float(known.max() if gap else known.min()))}."
         if interval.low == interval.high:
-            more += f" {not_excluded(len(runs))}"
+            more += f" {not_excluded(len(outcomes))}"
         return replace(ruling, reason=ruling.reason + more)
 
     def _alike(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         return values < self.threshold if self.statistic == "largest_gap" else values > self.threshold
 
-    def _matrix(self, runs: Sequence[Trajectory]) -> NDArray[np.float64]:
-        """(runs, runs) the statistic of each pair; NaN where it is not defined."""
-        compare = largest_gap if self.statistic == "largest_gap" else similarity
-        matrix = np.full((len(runs), len(runs)), np.nan)
-        for i, j in combinations(range(len(runs)), 2):
-            value = compare(runs[i], runs[j]).value
-            matrix[i, j] = matrix[j, i] = np.nan if value is None else value
-        return matrix
+
+def trajectories(evidence: Evidence, reading: Reading, run_ids: Sequence[str]) -> list[RunOutcome]:
+    """Each run's trajectory, all of one variant; the estimate shown is its peak."""
+    variant, apart = evidence.shared(reading, run_ids), evidence.not_shared(reading, run_ids)
+    held = evidence.trajectories(reading).get(variant or "", {})
+    found = []
+    for run_id in run_ids:
+        if run_id in apart:
+            run = RunOutcome(run_id, "missing", reason=apart[run_id])
+        elif run_id in held:
+            run = RunOutcome(run_id, "decided", estimate=float(held[run_id].value.max()), variant_id=variant)
+        else:
+            run = RunOutcome(run_id, "missing", variant_id=variant, reason="no checkpoint with a known step")
+        found.append(run)
+    return found
+
+
+def compared(
+    evidence: Evidence, reading: Reading, outcomes: Sequence[RunOutcome], statistic: Statistic
+) -> NDArray[np.float64]:
+    """(runs, runs) the statistic of each pair of trajectories; NaN where undefined, and of a run with itself."""
+    held = evidence.trajectories(reading)
+    runs = [held[run.variant_id or ""][run.run_id] for run in outcomes]
+    if runs and all(np.array_equal(run.step, runs[0].step) for run in runs):
+        return _on_one_grid(np.stack([run.value for run in runs]), statistic)
+    compare = largest_gap if statistic == "largest_gap" else similarity
+    matrix = np.full((len(runs), len(runs)), np.nan)
+    for i, j in combinations(range(len(runs)), 2):
+        value = compare(runs[i], runs[j]).value
+        matrix[i, j] = matrix[j, i] = np.nan if value is None else value
+    return matrix
+
+
+def _on_one_grid(values: NDArray[np.float64], statistic: Statistic) -> NDArray[np.float64]:
+    """The same for (runs, checkpoints) values at the same steps."""
+    if statistic == "largest_gap":
+        matrix: NDArray[np.float64] = np.abs(values[:, None] - values[None]).max(axis=2)
+    else:
+        centred = values - values.mean(axis=1, keepdims=True)
+        lengths = np.where(np.ptp(values, axis=1) > 0, np.linalg.norm(centred, axis=1), np.nan)
+        matrix = centred @ centred.T / np.outer(lengths, lengths)
+        if values.shape[1] < 3:
+            matrix[:] = np.nan
+    np.fill_diagonal(matrix, np.nan)
+    return matrix

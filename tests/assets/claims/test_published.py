@@ -61,7 +61,15 @@ def test_seeds_share_their_trajectory(verdicts: Verdicts, model: str) -> None:
     assert (row["verdict"], row["estimate"]) == ("holds", 1.0)
 
 
-SIZES = ("14m", "70m", "160m", "410m")
+def test_trajectories_tell_the_smallest_size_apart_only(verdicts: Verdicts) -> None:
+    """Within less between: .0839, .0015, .0032; all three beyond chance, the latter two below .01."""
+    row = verdicts["trajectories-tell-models-apart", "family", "pythia"]
+
+    assert row["verdict"] == "mixed"
+    assert "pythia-14m and pythia-70m 0.0839 [0.0655, 0.102], Holm p 0.000123: told apart" in row["reason"]
+    assert "pythia-160m 0.00154 [-0.00109, 0.00416], Holm p 0.0106: a difference, but smaller" in row["reason"]
+    assert "pythia-410m 0.00316 [-3.79e-05, 0.00637], Holm p 0.000247: a difference, but" in row["reason"]
+    assert row["robustness"] == "robust"
 
 
 @pytest.mark.parametrize(
