@@ -38,7 +38,7 @@ RUNS = 10
 """Training runs of a model that are compared with those of other models: the first in the order of ids."""
 MODELS = 30
 """Models of a family that are compared with each other, evenly spread over the number of parameters."""
-REPRESENTATIVES = 4
+REPRESENTATIVES = 3
 """Models of a family that are compared with those of other families, spread in the same way."""
 RELATED = ("induction", "previous_token")
 """The mechanisms whose relation is measured: where one stands to the other, and what it feeds the other."""

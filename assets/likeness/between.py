@@ -9,15 +9,16 @@ compared is said, not guessed. Not here: the formulas (one module a measure), wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from assets.likeness.configurational import expected_likeness, likeness, spectra_of_tops
+from assets.likeness.configurational import Spectra, expected_likeness, likeness, spectra_of_tops
 from assets.likeness.developmental import STATISTICS, Statistic, at_common_steps
 from assets.likeness.functional import profile_likeness
-from assets.likeness.positional import depth_likeness, expected_depth_likeness
+from assets.likeness.positional import expected_depth_likeness, top_depths
 from assets.likeness.registry import Arrays, Axis, Course, Floats, Linked, Scored, pair_metric
 from assets.likeness.relational import effect_likeness, expected_offset_likeness, offsets
 from assets.likeness.tops import of_inputs
@@ -42,6 +43,9 @@ METRICS = tuple(
 )
 
 
+Known = TypeVar("Known")
+
+
 class NotComparable(Exception):
     """Why a statistic is not defined for two models, in words."""
 
@@ -53,6 +57,7 @@ class Trained:
     Attributes:
         scored: prefix_matching less its placebo where that was measured (tops.py).
         arrays: the spectra of the heads' weights.
+        known: what was worked out of the training runs already, by what it is: a model is compared with many.
     """
 
     model_id: str
@@ -60,6 +65,14 @@ class Trained:
     courses: Mapping[str, Sequence[Course]]
     linked: Mapping[str, Linked]
     arrays: Arrays | None = None
+    known: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, work_out: Callable[..., Known], *key: str) -> Known:
+        """The result of `work_out(self, *key)`, worked out once."""
+        place = (work_out.__name__, *key)
+        if place not in self.known:
+            self.known[place] = work_out(self, *key)
+        return cast("Known", self.known[place])
 
 
 @dataclass(frozen=True)
@@ -111,15 +124,19 @@ def relative_courses(statistic: Statistic, a: Trained, b: Trained, variant: str)
     """At common shares of training: of models of any suites."""
     of_a, of_b = _courses(a, b, variant)
     span = _span(a, b, variant)
-    shares_a, shares_b = (np.array([at_shares(course) for course in of]) for of in (of_a, of_b))
+    shares_a, shares_b = (of.once(_shares, variant) for of in (a, b))
     words = f"checkpoints with known tokens lie more than {WIDEST:.0%} of training apart"
     return replace(_defined(statistic(shares_a, shares_b, span), words), limit=_unmoved([*of_a, *of_b], span))
 
 
 def _unmoved(courses: Sequence[Course], span: float) -> str | None:
     """A word on courses that are alike because nothing happens in them."""
-    still = all(np.ptp(course.best) <= MOVED * span for course in courses)
+    still = all(course.best.max() - course.best.min() <= MOVED * span for course in courses)
     return f"no head's score moves by more than {MOVED} of its range: alike in not developing" if still else None
+
+
+def _shares(of: Trained, variant: str) -> Floats:
+    return np.array([at_shares(course) for course in of.courses[variant]])
 
 
 def at_shares(course: Course) -> Floats:
@@ -137,10 +154,16 @@ def at_shares(course: Course) -> Floats:
 def depths(a: Trained, b: Trained, variant: str) -> Alike:
     """Chance: layers drawn uniformly."""
     of_a, of_b = _scored(a, b, variant)
-    if any(np.ptp(of.runs[0].layer) == 0 for of in (of_a, of_b)):
+    layers_a, layers_b = (np.unique(of.runs[0].layer) for of in (of_a, of_b))
+    if min(layers_a.size, layers_b.size) == 1:
         raise NotComparable("in a single layer there is no depth")
-    found = _defined(depth_likeness(of_a.runs, of_b.runs), "heads of several layers share the highest score")
-    return Alike(found.values, expected_depth_likeness(of_a.runs[0].layer, of_b.runs[0].layer))
+    values = 1 - np.abs(np.subtract.outer(*(of.once(_top_depths, variant) for of in (a, b))))
+    found = _defined(values, "heads of several layers share the highest score")
+    return replace(found, chance=expected_depth_likeness(layers_a, layers_b))
+
+
+def _top_depths(of: Trained, variant: str) -> Floats:
+    return top_depths(of.scored[variant].runs)
 
 
 def same_layers(a: Trained, b: Trained, variant: str) -> Alike:
@@ -156,9 +179,9 @@ def same_layers(a: Trained, b: Trained, variant: str) -> Alike:
 def induction_offsets(a: Trained, b: Trained, variant: str) -> Alike:
     """Of a variant of prefix_matching, beside previous_token on such inputs. Chance: four layers drawn uniformly."""
     _scored(a, b, variant)
-    of_a, of_b = (_offsets(each, variant) for each in (a, b))
-    values = 1 - np.abs(np.subtract.outer(list(of_a.values()), list(of_b.values()))) / 2
-    layers = [each.scored[variant].runs[0].layer for each in (a, b)]
+    of_a, of_b = (each.once(_offsets, variant) for each in (a, b))
+    values = 1 - np.abs(np.subtract.outer(of_a, of_b)) / 2
+    layers = [np.unique(each.scored[variant].runs[0].layer) for each in (a, b)]
     return Alike(values, expected_offset_likeness(layers[0], layers[1]))
 
 
@@ -172,21 +195,23 @@ def path_effects(a: Trained, b: Trained, variant: str) -> Alike:
 
 def spectra(name: str, a: Trained, b: Trained, variant: str) -> Alike:
     """Chance: other heads of the layers of the top heads."""
-    scored = _scored(a, b, variant)
-    if a.arrays is None or b.arrays is None:
-        raise NotComparable("the spectra of the weights were not measured")
-    found_a, found_b = (
-        list(spectra_of_tops(name, each.arrays, of).values())
-        for each, of in zip((a, b), scored, strict=True)
-        if each.arrays
-    )
-    if not (found_a and found_b):
-        raise NotComparable("no single top head, or its weights have no such spectrum")
-    d_a, d_b = (found[0].top.size for found in (found_a, found_b))
+    _scored(a, b, variant)
+    of_a, of_b = (of.once(_spectra, name, variant) for of in (a, b))
+    d_a, d_b = (of.top.shape[-1] for of in (of_a, of_b))
     if d_a != d_b:
         raise NotComparable(f"heads of {d_a} and {d_b} dimensions have spectra of different lengths")
-    top_a, top_b = (np.array([run.top for run in found]) for found in (found_a, found_b))
-    return Alike(likeness(top_a[:, None], top_b[None, :]), expected_likeness(found_a, found_b))
+    values = likeness(of_a.top[:, None], of_b.top[None, :])
+    return Alike(values, expected_likeness(of_a.others, of_b.others))
+
+
+def _spectra(of: Trained, name: str, variant: str) -> Spectra:
+    """Those of all training runs: (runs, d_head) and (runs x other heads, d_head)."""
+    if of.arrays is None:
+        raise NotComparable("the spectra of the weights were not measured")
+    found = list(spectra_of_tops(name, of.arrays, of.scored[variant]).values())
+    if not found:
+        raise NotComparable("no single top head, or its weights have no such spectrum")
+    return Spectra(np.array([run.top for run in found]), np.concatenate([run.others for run in found]))
 
 
 def _scored(a: Trained, b: Trained, variant: str) -> tuple[Scored, Scored]:
@@ -212,7 +237,7 @@ def _span(a: Trained, b: Trained, variant: str) -> float:
     return span
 
 
-def _offsets(of: Trained, variant: str) -> dict[str, float]:
+def _offsets(of: Trained, variant: str) -> Floats:
     induction = of.scored[variant]
     previous = of_inputs(list(of.scored.values()), "previous_token", induction.parameters)
     if previous is None:
@@ -220,7 +245,7 @@ def _offsets(of: Trained, variant: str) -> dict[str, float]:
     found = offsets(induction, previous)
     if not found:
         raise NotComparable("in a single layer there is no offset")
-    return found
+    return np.array(list(found.values()))
 
 
 def _defined(values: Floats, otherwise: str) -> Alike:

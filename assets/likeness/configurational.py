@@ -61,7 +61,7 @@ def _pairs(name: str, arrays: Arrays, scored: Scored) -> Iterator[PairMeasuremen
             b,
             float(likeness(found[a].top, found[b].top)),
             stratum=scored.stratum,
-            chance=expected_likeness([found[a]], [found[b]]),
+            chance=expected_likeness(found[a].others, found[b].others),
             n=found[a].top.size,
         )
 
@@ -105,14 +105,13 @@ def likeness(a: Floats, b: Floats) -> Floats:
     return 1 - np.abs(a - b).sum(-1) / 2
 
 
-def expected_likeness(a: Sequence[Spectra], b: Sequence[Spectra]) -> float | None:
-    """The mean likeness of one other head of a run of a with one of a run of b, over all such pairs; None where there
+def expected_likeness(x: Floats, y: Floats) -> float | None:
+    """The mean likeness over all pairs of a spectrum of x with one of y, (n, d_head) and (m, d_head); None where there
     are none.
 
     The mean of |x - y| over all pairs of two samples is the integral of F(1 - G) + G(1 - F), F and G being their
     distribution functions: one sort instead of all pairs.
     """
-    x, y = (np.concatenate([run.others for run in runs]) for runs in (a, b))
     if not (len(x) and len(y)):
         return None
     both = np.concatenate([x, y])

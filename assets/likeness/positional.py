@@ -86,9 +86,10 @@ def _places(scored: Scored, a: Heads, b: Heads) -> Iterator[PairMeasurement]:
         chance = float((apart <= tolerance).mean())
         if chance < 1:
             yield found("same_top_layer", float(distance <= tolerance), chance, tolerance=tolerance)
-    depth = depth_likeness([a], [b])[0, 0]
-    if np.isfinite(depth):
-        yield found("top_depth_likeness", float(depth), expected_depth_likeness(a.layer, b.layer))
+    depth_a, depth_b = top_depths([a, b])
+    if np.isfinite(depth_a) and np.isfinite(depth_b):
+        chance = expected_depth_likeness(a.layer, b.layer)
+        yield found("top_depth_likeness", 1 - float(abs(depth_a - depth_b)), chance)
 
 
 def _undecided(run: Heads) -> bool:
@@ -96,14 +97,9 @@ def _undecided(run: Heads) -> bool:
     return np.unique(run.layer[run.final == run.final.max()]).size > 1
 
 
-def depth_likeness(a: Sequence[Heads], b: Sequence[Heads]) -> Floats:
-    """1 - |difference| of the relative depths of the top heads of every run of a and every one of b.
-
-    Returns:
-        (a, b); NaN where a run has a single layer or no single top layer.
-    """
-    of_a, of_b = (np.array([_top_depth(run) for run in runs]) for runs in (a, b))
-    return 1 - np.abs(of_a[:, None] - of_b[None, :])
+def top_depths(runs: Sequence[Heads]) -> Floats:
+    """(runs,) relative depths of the top heads; NaN where a run has a single layer or no single top layer."""
+    return np.array([_top_depth(run) for run in runs])
 
 
 def _top_depth(run: Heads) -> float:
