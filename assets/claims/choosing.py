@@ -4,22 +4,44 @@
     path_effect to that head from the one with the best previous_token
 
 What is read so did not serve to choose where it is read, and is not the largest of many. Not here: the best head by the
-metric itself, and summaries over heads (evidence.py).
+metric itself, and summaries over heads (scores.py).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import polars as pl
+from collections.abc import Collection
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
 
 from assets.claims.readings import Estimate, Reading, not_formed
 
 if TYPE_CHECKING:
     from assets.claims.evidence import Evidence
 
-HEAD, SENDER = ["layer", "head"], ["sender_layer", "sender_head"]
-AT = [*HEAD, *SENDER]
+Head = tuple[int | None, ...]
+"""(layer, head)"""
+
+
+class Place(NamedTuple):
+    """A head, or an edge from a sender to it; all None where a metric has one value per checkpoint."""
+
+    layer: int | None
+    head: int | None
+    sender_layer: int | None
+    sender_head: int | None
+
+
+class Value(NamedTuple):
+    """A value with its interval over token sequences; None without a standard error."""
+
+    value: float
+    low: float | None
+    high: float | None
+    standard_error: float | None
+
+
+AT = Place._fields
+RECEIVER, SENDER = slice(0, 2), slice(2, 4)
 
 
 def at_chosen(evidence: Evidence, reading: Reading, run_id: str, variant_id: str) -> Estimate:
@@ -28,53 +50,52 @@ def at_chosen(evidence: Evidence, reading: Reading, run_id: str, variant_id: str
     The best of all heads; of an edge metric, of those between which edges were measured, in whatever stratum: readings
     that differ in their stratum alone are of one edge.
     """
-    places = evidence.measured_at(run_id, variant_id).select(AT).unique().sort(AT)
-    of_edges = places["sender_layer"].is_not_null().any()
-    for columns, chooser in ((HEAD, reading.at), (SENDER, reading.sender)):
+    places = list(evidence.final_places(variant_id).get(run_id, {}))
+    of_edges = any(place.sender_layer is not None for place in places)
+    for chooser, end in ((reading.at, RECEIVER), (reading.sender, SENDER)):
         if chooser is None:
             continue
-        among = places.select(columns).rename(dict(zip(columns, HEAD, strict=True))) if of_edges else None
-        best = _best(evidence, chooser, run_id, among)
+        best = _best(evidence, chooser, run_id, {tuple(place)[end] for place in places} if of_edges else None)
         if isinstance(best, Estimate):
             return Estimate(None, variant_id=variant_id, defined=best.defined, reason=best.reason)
-        places = places.filter(*(pl.col(column) == place for column, place in zip(columns, best, strict=True)))
+        places = [place for place in places if place[end] == best]
     return _mean(evidence, reading, run_id, variant_id, places)
 
 
 def over_edges(evidence: Evidence, reading: Reading, run_id: str, variant_id: str) -> Estimate:
     """The mean over the edges that were measured in every stratum of the variant, so that strata can be compared."""
-    measured = evidence.measured_at(run_id, variant_id)
-    strata = measured.group_by(AT).agg(pl.col("stratum").n_unique())
-    places = strata.filter(pl.col("stratum") == measured["stratum"].n_unique()).select(AT).sort(AT)
-    return _mean(evidence, reading, run_id, variant_id, places)
+    measured = evidence.final_places(variant_id).get(run_id, {})
+    strata = frozenset().union(*measured.values())
+    return _mean(evidence, reading, run_id, variant_id, [place for place, own in measured.items() if own == strata])
 
 
-def _mean(evidence: Evidence, reading: Reading, run_id: str, variant_id: str, places: pl.DataFrame) -> Estimate:
+def _mean(evidence: Evidence, reading: Reading, run_id: str, variant_id: str, places: Collection[Place]) -> Estimate:
     """Its interval is as wide as if all parts erred alike, since they share their sequences."""
-    rows = evidence.scores(reading)[variant_id].filter((pl.col("run_id") == run_id) & pl.col("is_final"))
-    found = rows.join(places, on=AT, nulls_equal=True).select("value", "low", "high", "standard_error")
-    if found.is_empty():
+    values = evidence.final_values(reading, variant_id).get(run_id, {})
+    found = [values[place] for place in places if place in values]
+    if not found:
         return Estimate(None, variant_id=variant_id, reason=f"{reading.what()} was not measured")
-    known = not found["low"].has_nulls()
-    value, low, high, error = found.mean().row(0)
-    absent = not_formed(reading, "final", value)
+    value, low, high, error = (
+        None if any(part is None for part in parts) else fmean(part or 0.0 for part in parts)
+        for parts in zip(*found, strict=True)
+    )
+    absent = not_formed(reading, "final", value or 0.0)
     if absent:
         return Estimate(None, variant_id=variant_id, defined=False, reason=absent)
-    return Estimate(value, low, high, error, variant_id) if known else Estimate(value, variant_id=variant_id)
+    return Estimate(value, low, high, error, variant_id)
 
 
-def _best(evidence: Evidence, chooser: Reading, run_id: str, among: pl.DataFrame | None) -> tuple[int, int] | Estimate:
-    """Layer and head; an estimate without a value where there is none that counts."""
+def _best(evidence: Evidence, chooser: Reading, run_id: str, among: Collection[Head] | None) -> Head | Estimate:
+    """The head; an estimate without a value where there is none that counts."""
     best = evidence.estimate(chooser, run_id)
     if best.value is None or best.variant_id is None:
         return best
-    heads = evidence.final_heads(chooser, run_id, best.variant_id)
-    if among is not None:
-        heads = heads.join(among.unique(), on=HEAD).sort(HEAD)
-    if heads.is_empty():
+    rows = evidence.final_heads(chooser, run_id, best.variant_id).iter_rows()
+    heads = {(layer, head): value for layer, head, value, *_ in rows if among is None or (layer, head) in among}
+    if not heads:
         return Estimate(None, reason=f"{chooser.what()} is not known of any head in question")
-    layer, head, value = heads.row(heads["value"].arg_max() or 0)[:3]
-    absent = not_formed(chooser, "final", value)
+    top = max(heads, key=lambda head: heads[head])
+    absent = not_formed(chooser, "final", heads[top])
     if not absent:
-        return layer, head
+        return top
     return Estimate(None, defined=False, reason=f"among the heads of the edges measured, {absent}")

@@ -5,24 +5,23 @@ never pooled. A run without the placebo that a claim subtracts is read by its sc
 compared with runs that are read less theirs.
 
 Here: from rows of the view `evidence` to one number per run, with its interval over token sequences. Not here: what a
-claim asks for (readings.py), the formulas for trajectories (summaries.py).
+claim asks for (readings.py), intervals and summaries of heads (scores.py), trajectories' formulas (summaries.py).
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import polars as pl
-from scipy import stats
 
 from assets.claims import choosing, summaries
+from assets.claims.choosing import AT, Place, Value
 from assets.claims.readings import FROM_THE_LAST, Estimate, Reading, Scale, not_formed, over_training
+from assets.claims.scores import less, summarised, with_intervals
 from assets.claims.summaries import Trajectory
 
 
@@ -62,7 +61,9 @@ class Evidence:
         self._scores: dict[str, dict[str, pl.DataFrame]] = {}
         self._trajectories: dict[str, dict[str, dict[str, Trajectory]]] = {}
         self._finals: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
-        self._heads: dict[tuple[str, str, str, str], pl.DataFrame] = {}
+        self._heads: dict[tuple[str, str, str], tuple[pl.DataFrame, dict[str, pl.DataFrame]]] = {}
+        self._values: dict[tuple[str, str], dict[str, dict[Place, Value]]] = {}
+        self._places: dict[str, dict[str, dict[Place, frozenset[str]]]] = {}
         self._matching: dict[str, dict[str, list[str]]] = {}
         self._without_placebo: dict[str, set[tuple[str, str]]] = {}
 
@@ -178,13 +179,13 @@ class Evidence:
         if reading.minus:
             placebo = self._placebo_of(variant, reading.minus)
             other = self._on_scale(placebo, [""], reading.scale) if placebo else frame.clear()
-            less = _less(frame, other)
-            alone = frame.filter(~pl.col("run_id").is_in(less["run_id"].unique().implode()))
+            lessened = less(frame, other)
+            alone = frame.filter(~pl.col("run_id").is_in(lessened["run_id"].unique().implode()))
             self._without_placebo[reading.scoring.key()] |= {
                 (variant.variant_id, run) for run in alone["run_id"].unique()
             }
-            frame = pl.concat([less, alone])
-        return _with_intervals(frame)
+            frame = pl.concat([lessened, alone])
+        return with_intervals(frame)
 
     def _placebo_of(self, variant: Variant, metric_id: str) -> str | None:
         """The placebo's variant that has every parameter of this one, equal but for the input: tokens drawn alike."""
@@ -286,28 +287,44 @@ class Evidence:
                 reason = f"lacks the checkpoint of step {lacking[0]}, which most runs have"
                 found[run_id] = Estimate(None, variant_id=variant, reason=reason)
             else:
-                found[run_id] = over_training(reading, at_steps(held[run_id], grid), variant)
+                found[run_id] = over_training(reading, summaries.at_steps(held[run_id], grid), variant)
         return {run_id: found[run_id] for run_id in run_ids}
-
-    def measured_at(self, run_id: str, variant_id: str) -> pl.DataFrame:
-        """The rows of the run's final checkpoint that the variant has, of every stratum."""
-        return self._rows[variant_id].filter((pl.col("run_id") == run_id) & pl.col("is_final"))
 
     def final_heads(self, reading: Reading, run_id: str, variant_id: str) -> pl.DataFrame:
         """The heads of a run's final checkpoint: layer, head, value, low, high; in the order of layer and head.
 
         With split: halves, the value is that of the half on which heads are chosen.
         """
-        key = (reading.scoring.key(), reading.split, run_id, variant_id)
+        key = (reading.scoring.key(), reading.split, variant_id)
         if key not in self._heads:
             chosen_by = pl.col("value_a" if reading.split == "halves" else "value").alias("value")
-            self._heads[key] = (
-                self.scores(reading)[variant_id]
-                .filter((pl.col("run_id") == run_id) & pl.col("is_final") & chosen_by.is_not_null())
-                .select("layer", "head", chosen_by, "low", "high")
-                .sort("layer", "head")
-            )
-        return self._heads[key]
+            frame = self.scores(reading)[variant_id].filter(pl.col("is_final") & chosen_by.is_not_null())
+            heads = frame.select("run_id", "layer", "head", chosen_by, "low", "high").sort("layer", "head")
+            parts = heads.partition_by("run_id", as_dict=True, include_key=False)
+            self._heads[key] = heads.drop("run_id").clear(), {str(run): part for (run,), part in parts.items()}
+        nothing, found = self._heads[key]
+        return found.get(run_id, nothing)
+
+    def final_values(self, reading: Reading, variant_id: str) -> Mapping[str, Mapping[Place, Value]]:
+        """By run and place, what the final checkpoint has."""
+        key = (reading.scoring.key(), variant_id)
+        if key not in self._values:
+            finals = self.scores(reading)[variant_id].filter(pl.col("is_final"))
+            found: dict[str, dict[Place, Value]] = {}
+            for run_id, *row in finals.select("run_id", *AT, "value", "low", "high", "standard_error").iter_rows():
+                found.setdefault(run_id, {})[Place(*row[:4])] = Value(*row[4:])
+            self._values[key] = found
+        return self._values[key]
+
+    def final_places(self, variant_id: str) -> Mapping[str, Mapping[Place, frozenset[str]]]:
+        """By run and place, the strata in which the final checkpoint was measured there."""
+        if variant_id not in self._places:
+            finals = self._rows[variant_id].filter(pl.col("is_final"))
+            found: dict[str, dict[Place, frozenset[str]]] = {}
+            for run_id, *at, strata in finals.group_by("run_id", *AT).agg("stratum").sort("run_id", *AT).iter_rows():
+                found.setdefault(run_id, {})[Place(*at)] = frozenset(strata)
+            self._places[variant_id] = found
+        return self._places[variant_id]
 
     def _final_rows(self, reading: Reading) -> dict[tuple[str, str], dict[str, Any]]:
         """By variant and run, the summary at the final checkpoint: value, low, high, standard_error, layer."""
@@ -316,78 +333,6 @@ class Evidence:
             self._finals[key] = {
                 (variant, row["run_id"]): row
                 for variant, frame in self.scores(reading).items()
-                for row in _summarised(frame.filter(pl.col("is_final")), reading).iter_rows(named=True)
+                for row in summarised(frame.filter(pl.col("is_final")), reading).iter_rows(named=True)
             }
         return self._finals[key]
-
-
-def at_steps(run: Trajectory, steps: Sequence[int]) -> Trajectory:
-    """The run at these steps only."""
-    kept = np.isin(run.step, steps)
-    columns = {name: getattr(run, name)[kept] for name in ("step", "tokens", "value", "layer", "head")}
-    return replace(run, **cast(Any, columns))
-
-
-def _less(frame: pl.DataFrame, placebo: pl.DataFrame) -> pl.DataFrame:
-    """The rows that have a placebo, less it: halves by halves, standard errors added in squares."""
-    at, columns = ["checkpoint_id", "layer", "head"], ["value", "value_a", "value_b", "standard_error", "n"]
-    both = frame.join(placebo.select(*at, *columns), on=at, suffix="_minus", nulls_equal=True)
-    return both.with_columns(
-        *(pl.col(name) - pl.col(f"{name}_minus") for name in ("value", "value_a", "value_b")),
-        standard_error=(pl.col("standard_error") ** 2 + pl.col("standard_error_minus") ** 2).sqrt(),
-        n=pl.min_horizontal("n", "n_minus"),
-    ).select(frame.columns)
-
-
-def _with_intervals(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds low and high: value +- t(n-1) standard errors, null without a standard error."""
-    half = pl.col("standard_error") * _reaches(frame, pl.col("n"))
-    return frame.with_columns(low=pl.col("value") - half, high=pl.col("value") + half)
-
-
-def _reaches(frame: pl.DataFrame, sequences: pl.Expr) -> pl.Expr:
-    """The t(n-1) quantile of a 95 % interval, for the numbers of sequences that occur in the frame."""
-    found = frame.select(sequences.alias("n"))["n"].drop_nulls().unique().to_list()
-    quantiles = {n: float(stats.t.ppf(0.975, n - 1)) if n > 1 else None for n in found}
-    return sequences.replace_strict(quantiles, default=None, return_dtype=pl.Float64)
-
-
-def _summarised(heads: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-    """One row per run. The best head's interval runs from the greatest lower to the greatest upper end of any head.
-
-    So "some head is above" needs one head clearly above, and "no head is above" needs every head clearly below.
-    """
-    best = pl.col("value").arg_max()
-    known = pl.col("low").is_not_null().all()
-    if reading.summary in ("best_head", "single") and reading.split == "whole":
-        return heads.group_by("run_id").agg(
-            pl.col("value").max(),
-            pl.when(known).then(pl.col("low").max()).alias("low"),
-            pl.when(known).then(pl.col("high").max()).alias("high"),
-            pl.col("standard_error").get(best),
-            pl.col("layer").get(best),
-        )
-    if reading.split == "halves":
-        chosen = pl.col("value_a").arg_max()
-        half_error = pl.col("standard_error") * math.sqrt(2)
-        reach = _reaches(heads, pl.col("n") // 2)
-        return (
-            heads.filter(pl.col("value_a").is_not_null() & pl.col("value_b").is_not_null())
-            .with_columns(
-                standard_error=half_error,
-                low=pl.col("value_b") - half_error * reach,
-                high=pl.col("value_b") + half_error * reach,
-            )
-            .group_by("run_id")
-            .agg(
-                pl.col("value_b").get(chosen).alias("value"),
-                pl.col("low", "high", "standard_error", "layer").get(chosen),
-            )
-        )
-    reduced = {
-        "top_k_mean": pl.col("value").top_k(reading.k).mean(),
-        "sum_excess": pl.col("value").clip(lower_bound=0).sum(),
-        "count_above": (pl.col("value") > reading.past).sum().cast(pl.Float64),
-    }[reading.summary]
-    nothing = [pl.lit(None, pl.Float64).alias(name) for name in ("low", "high", "standard_error", "layer")]
-    return heads.group_by("run_id").agg(reduced.alias("value"), *nothing)

@@ -10,9 +10,9 @@ over runs (pooling.py), comparing sizes (trends.py, regressions.py), which summa
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -249,3 +249,10 @@ def similarities(runs: Iterable[Trajectory]) -> pl.DataFrame:
         ("r", "gap"), pl.Float64
     )
     return pl.DataFrame(rows, schema=schema)
+
+
+def at_steps(run: Trajectory, steps: Sequence[int]) -> Trajectory:
+    """The run at these steps only."""
+    kept = np.isin(run.step, steps)
+    columns = {name: getattr(run, name)[kept] for name in ("step", "tokens", "value", "layer", "head")}
+    return replace(run, **cast(Any, columns))
