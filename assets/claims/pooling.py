@@ -206,11 +206,7 @@ def equivalence(interval_at: Callable[[float], Interval], delta: float) -> Equiv
         delta: the smallest effect of interest; holds if the 90 % interval is inside +-delta, fails if the 95 % interval
             is outside.
     """
-    return equivalent(interval_at(0.90), interval_at(0.95), delta)
-
-
-def equivalent(narrow: Interval, wide: Interval, delta: float) -> Equivalence:
-    """The same where the two intervals are made in different ways."""
+    narrow, wide = interval_at(0.90), interval_at(0.95)
     decision: Decision = "inconclusive"
     if narrow.inside(-delta, delta):
         decision = "holds"

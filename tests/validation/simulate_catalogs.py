@@ -4,10 +4,14 @@ A catalog is four models, as far apart in size as 14m to 410m, of 5 or 9 trainin
 models by .027 around their family, as the best previous-token heads of the published runs do (Trott 2025; trajectories'
 peaks and final values). `wrong`: `holds` where the claim was planted false, `fails` where it was planted true, either
 where it depends on the model. At level model a catalog counts once, by its first model.
+
+A claim about nearly all pairs of runs ("nine in ten are alike") holds, like one about every run, where no exception was
+seen and a mere half is excluded: five or nine runs can't tell nine in ten from all, and the verdict's reason says so.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -110,7 +114,8 @@ def cases() -> Iterator[Planted]:
     yield Planted(order, "model", "false", "two checkpoints after", _onsets(-2.0))
     alike = _claim("trajectories-alike-within-model")
     yield Planted(alike, "model", "true", "runs scatter as published", _curves(SEED_SCATTER))
-    yield Planted(alike, "model", "false", "gaps as often above as below .2", _curves(0.14))
+    yield Planted(alike, "model", "false", "half of the pairs are alike", _curves(0.2 / math.sqrt(2) / 0.6745))
+    yield Planted(alike, "model", "false", "nine in ten are, the share claimed", _curves(0.2 / math.sqrt(2) / 1.645))
 
 
 def _claim(claim_id: str, *, minus: bool = True, rule: str | None = None, quantity: str | None = None) -> Claim:

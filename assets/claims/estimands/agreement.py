@@ -2,10 +2,10 @@
 
     about layer: the top head's layer, chance being independent uniform draws over layers
     about head:  the very head, chance being independent uniform draws over all heads
-    about index: correlation of all heads' scores by (layer, head), each layer's mean taken out first; chance being
-                 heads permuted within run and layer
+    about index: correlation of all heads' scores by (layer, head), each layer's mean taken out first; 0 where
+                 nothing is shared, since heads of a layer are exchangeable
 
-Not here: the correlation by index and its intervals (claims/exchangeable.py), likeness of trajectories (similarity.py).
+Not here: the correlation by index and its interval (claims/exchangeable.py), likeness of trajectories (similarity.py).
 """
 
 from __future__ import annotations
@@ -116,12 +116,10 @@ class Agreement(Estimand):
         return beyond_chance(found, p, self.in_unit, what)
 
     def _by_index(self, frames: Sequence[pl.DataFrame], delta: float | None, what: str) -> Ruling:
-        """At chance by the interval of chance itself; anything else needs the wider one, that of the runs too."""
-        found = correlation_by_index(frames)
         if self.claimed == "above_chance":
-            return by_interval(found.wider(pooling.CONFIDENCE), "above", 0.0, delta, self.in_unit, what)
-        decided = pooling.equivalent(found.by_chance(0.90), found.wider(0.95), delta or 0.0)
-        return equivalence_rule(decided, delta or 0.0, self.in_unit, what)
+            return by_interval(correlation_by_index(frames), "above", 0.0, delta, self.in_unit, what)
+        found = pooling.equivalence(lambda confidence: correlation_by_index(frames, confidence), delta or 0.0)
+        return equivalence_rule(found, delta or 0.0, self.in_unit, what)
 
     def _tops(self, frames: Sequence[pl.DataFrame]) -> tuple[list[tuple[int, ...]], list[int]]:
         """All places (layers, or heads) in order, and the place of each run's top head among them."""
