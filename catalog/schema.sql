@@ -706,6 +706,8 @@ CREATE TABLE strategy_comparisons (
     strategy_a VARCHAR NOT NULL,
     strategy_b VARCHAR NOT NULL,
     n_models INTEGER NOT NULL,
+    n_units INTEGER NOT NULL,
+    "over" VARCHAR NOT NULL,
     mean_error_a DOUBLE,
     mean_error_b DOUBLE,
     difference DOUBLE,
@@ -715,7 +717,7 @@ CREATE TABLE strategy_comparisons (
     verdict VARCHAR NOT NULL,
     reason VARCHAR NOT NULL
 );
-COMMENT ON TABLE strategy_comparisons IS 'KEY: evaluation_id, pool, variant_id, quantity, strategy_a, strategy_b. Which strategy predicts held-out models better, paired over the models (those of one parent are one). Each metric is tested by itself, without correction for their number.';
+COMMENT ON TABLE strategy_comparisons IS 'KEY: evaluation_id, pool, variant_id, quantity, strategy_a, strategy_b. Which strategy predicts held-out models better, paired over the models. Each metric is tested by itself, without correction for their number.';
 COMMENT ON COLUMN strategy_comparisons.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
 COMMENT ON COLUMN strategy_comparisons.pool IS 'natural, or trained_here (calibration and control families): models of one pool say nothing about the other.';
 COMMENT ON COLUMN strategy_comparisons.variant_id IS 'What was predicted. -> metric_variants.variant_id';
@@ -724,12 +726,14 @@ COMMENT ON COLUMN strategy_comparisons.quantity IS 'What of it: best_head_final 
 COMMENT ON COLUMN strategy_comparisons.strategy_a IS 'The one compared.';
 COMMENT ON COLUMN strategy_comparisons.strategy_b IS 'The one that it is compared with.';
 COMMENT ON COLUMN strategy_comparisons.n_models IS 'Held-out models that both predicted.';
-COMMENT ON COLUMN strategy_comparisons.mean_error_a IS 'Mean absolute error of strategy_a over these models.';
-COMMENT ON COLUMN strategy_comparisons.mean_error_b IS 'Mean absolute error of strategy_b over the same models.';
+COMMENT ON COLUMN strategy_comparisons.n_units IS 'Units of the test.';
+COMMENT ON COLUMN strategy_comparisons."over" IS 'What they are: family (errors averaged over its models, which err alike) or, in a pool of one family, model.';
+COMMENT ON COLUMN strategy_comparisons.mean_error_a IS 'Mean absolute error of strategy_a over the units.';
+COMMENT ON COLUMN strategy_comparisons.mean_error_b IS 'The same of strategy_b.';
 COMMENT ON COLUMN strategy_comparisons.difference IS 'Mean of error_a less error_b: negative where strategy_a is better.';
-COMMENT ON COLUMN strategy_comparisons.ci_low IS 'Lower end of its 95 % interval over models.';
+COMMENT ON COLUMN strategy_comparisons.ci_low IS 'Lower end of its 95 % interval over the units.';
 COMMENT ON COLUMN strategy_comparisons.ci_high IS 'Upper end.';
-COMMENT ON COLUMN strategy_comparisons.p IS 'Two-sided sign-flip permutation p over the models; exact up to 14 of them.';
+COMMENT ON COLUMN strategy_comparisons.p IS 'Two-sided sign-flip permutation p over the units; exact up to 14 of them.';
 COMMENT ON COLUMN strategy_comparisons.verdict IS 'a_better or b_better where p is at most .05, else cannot_tell.';
 COMMENT ON COLUMN strategy_comparisons.reason IS 'The same in a sentence.';
 

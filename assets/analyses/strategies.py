@@ -22,7 +22,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import duckdb
 import numpy as np
@@ -193,30 +193,26 @@ def _pooled(model: Model, others: Sequence[Model], early: Covariate | None = Non
 
 
 def comparisons(models: Sequence[Model], guesses: Mapping[str, Mapping[str, Guess]]) -> Rows:
-    """Every two strategies, paired over the units that both predict."""
-    errors = {s: _errors(models, {m: guesses[m][s] for m in guesses}) for s in STRATEGIES}
-    return [_compared(a, b, errors[a], errors[b]) for a, b in combinations(STRATEGIES, 2)]
+    """Every two strategies, paired over the models that both predict."""
+    return [_compared(a, b, models, guesses) for a, b in combinations(STRATEGIES, 2)]
 
 
-def _errors(models: Sequence[Model], guesses: Mapping[str, Guess]) -> dict[str, float]:
-    """Mean absolute error by unit."""
-    found: dict[str, list[float]] = {}
-    for model in models:
-        value = guesses[model.model_id].value
-        if value is not None:
-            found.setdefault(model.unit, []).append(abs(value - model.final))
-    return {unit: float(np.mean(each)) for unit, each in found.items()}
-
-
-def _compared(a: str, b: str, errors_a: Mapping[str, float], errors_b: Mapping[str, float]) -> dict[str, Any]:
-    units = sorted(errors_a.keys() & errors_b.keys())
-    of_a, of_b = [errors_a[unit] for unit in units], [errors_b[unit] for unit in units]
-    found = compare(of_a, of_b)
-    mean_a, mean_b = (float(np.mean(each)) if each else None for each in (of_a, of_b))
+def _compared(a: str, b: str, models: Sequence[Model], guesses: Mapping[str, Mapping[str, Guess]]) -> dict[str, Any]:
+    errors = [
+        (model, abs(of_a - model.final), abs(of_b - model.final))
+        for model in models
+        if (of_a := guesses[model.model_id][a].value) is not None
+        and (of_b := guesses[model.model_id][b].value) is not None
+    ]
+    over, paired = _by_unit(errors)
+    found = compare([mean_a for mean_a, _ in paired], [mean_b for _, mean_b in paired])
+    mean_a, mean_b = (float(np.mean([pair[i] for pair in paired])) if paired else None for i in (0, 1))
     return {
         "strategy_a": a,
         "strategy_b": b,
-        "n_models": len(units),
+        "n_models": len(errors),
+        "n_units": len(paired),
+        "over": over,
         "mean_error_a": mean_a,
         "mean_error_b": mean_b,
         "difference": found.difference.estimate,
@@ -224,17 +220,28 @@ def _compared(a: str, b: str, errors_a: Mapping[str, float], errors_b: Mapping[s
         "ci_high": found.difference.high,
         "p": found.p,
         "verdict": found.better,
-        "reason": _told(a, b, len(units), found, mean_a, mean_b),
+        "reason": _told(a, b, counted(len(paired), over), found, mean_a, mean_b),
     }
 
 
-def _told(a: str, b: str, n: int, found: Comparison, mean_a: float | None, mean_b: float | None) -> str:
+def _by_unit(
+    errors: Sequence[tuple[Model, float, float]],
+) -> tuple[Literal["family", "model"], list[tuple[float, ...]]]:
+    """Mean errors of both by family, since models of a family err alike; where there is one only, by its models."""
+    over: Literal["family", "model"] = "family" if len({model.family_id for model, *_ in errors}) > 1 else "model"
+    found: dict[str, list[tuple[float, float]]] = {}
+    for model, of_a, of_b in errors:
+        found.setdefault(model.family_id if over == "family" else model.unit, []).append((of_a, of_b))
+    return over, [tuple(float(mean) for mean in np.mean(each, axis=0)) for _, each in sorted(found.items())]
+
+
+def _told(a: str, b: str, units: str, found: Comparison, mean_a: float | None, mean_b: float | None) -> str:
+    n = found.difference.n
     if n == 0:
         return f"No model is predicted both by {WORDS[a]} and by {WORDS[b]}."
-    errs = f"{number(mean_a)} by {WORDS[a]}, {number(mean_b)} by {WORDS[b]}"
-    told = f"Mean error over {counted(n, 'held-out model')}: {errs}"
+    told = f"Mean error over {units}: {number(mean_a)} by {WORDS[a]}, {number(mean_b)} by {WORDS[b]}"
     if n < LEAST_UNITS:
-        return f"{told}; of fewer than {LEAST_UNITS} no difference is beyond chance (least sign-flip p {2 / 2**n:g})."
+        return f"{told}; over fewer than {LEAST_UNITS} no difference is beyond chance (least sign-flip p {2 / 2**n:g})."
     better = {"a_better": f"better by {WORDS[a]}", "b_better": f"better by {WORDS[b]}"}
     return f"{told}; {better.get(found.better, 'not told apart')} (sign-flip p {number(found.p)})."
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from assets.analyses.paired import compare
-from assets.analyses.strategies import STRATEGIES, Model, predictions
+from assets.analyses.strategies import STRATEGIES, Model, comparisons, predictions
+from assets.claims.pooling import Floats
 from tests.validation.tables import Table, share
 
 REPEATS = 1000
-SIZES = (6, 8, 12, 20)
+FAMILIES = (6, 8, 12)
 PER_FAMILY = 3
 ROUNDS = 9
 BOTH, EARLY, POOLED, FAMILY, ALL = STRATEGIES
@@ -25,86 +26,73 @@ BOTH, EARLY, POOLED, FAMILY, ALL = STRATEGIES
 
 @dataclass(frozen=True)
 class Truth:
-    """Standard deviation 1 between models early on; `families` is the share of it between families."""
+    """Standard deviation 1 between models early on; `alike` is the share of it that lies between families, and the
+    share likewise of what is added later, of standard deviation `noise` around `drift`."""
 
-    n_models: int
-    families: float = 0.3
+    n_families: int
+    per_family: int = PER_FAMILY
+    alike: float = 0.3
     drift: float = 0.0
     noise: float = 0.5
 
     def draws(self, repeats: int, seed: int) -> Iterator[list[Model]]:
         rng = np.random.default_rng(seed)
         for _ in range(repeats):
-            family = np.arange(self.n_models) // PER_FAMILY
-            early = np.sqrt(self.families) * rng.normal(size=self.n_models)[family]
-            early += np.sqrt(1 - self.families) * rng.normal(size=self.n_models)
-            final = early + self.drift + self.noise * rng.normal(size=self.n_models)
+            early = self._scattered(rng)
+            final = early + self.drift + self.noise * self._scattered(rng)
             yield [
-                Model(f"m{i}", f"f{family[i]}", f"m{i}", None, float(final[i]), float(early[i]))
-                for i in range(self.n_models)
+                Model(f"m{i}", f"f{i // self.per_family}", f"m{i}", None, float(final[i]), float(early[i]))
+                for i in range(early.size)
             ]
 
-
-def errors(models: list[Model], strategies: tuple[str, str]) -> tuple[list[float], list[float]]:
-    """Absolute errors of both on the models that both predict."""
-    guesses = [predictions(model, models) for model in models]
-    found = [
-        [abs((guess[s].value or 0.0) - model.final) for s in strategies]
-        for guess, model in zip(guesses, models, strict=True)
-        if all(guess[s].value is not None for s in strategies)
-    ]
-    return [a for a, _ in found], [b for _, b in found]
+    def _scattered(self, rng: np.random.Generator) -> Floats:
+        families = np.repeat(rng.normal(size=self.n_families), self.per_family)
+        return np.sqrt(self.alike) * families + np.sqrt(1 - self.alike) * rng.normal(size=families.size)
 
 
-def mean_difference(truth: Truth, strategies: tuple[str, str], repeats: int, seed: int) -> float:
-    found = [errors(models, strategies) for models in truth.draws(repeats, seed)]
-    return float(np.mean([np.mean(a) - np.mean(b) for a, b in found]))
+def compared(models: list[Model], pair: tuple[str, str]) -> dict[str, Any]:
+    guesses = {model.model_id: predictions(model, models) for model in models}
+    return next(row for row in comparisons(models, guesses) if (row["strategy_a"], row["strategy_b"]) == pair)
 
 
-def alike(of: Callable[[float], Truth], low: float, high: float, strategies: tuple[str, str]) -> float:
-    """The value at which both err alike: where the difference of errors changes sign between low and high."""
-    rising = mean_difference(of(high), strategies, REPEATS // 4, 1) > 0
+def mean_difference(truth: Truth, pair: tuple[str, str], repeats: int, seed: int) -> float:
+    return float(np.mean([compared(models, pair)["difference"] for models in truth.draws(repeats, seed)]))
+
+
+def where_alike(of: Callable[[float], Truth], low: float, high: float, pair: tuple[str, str]) -> Truth:
+    """The truth in which both err alike: where the difference of errors changes sign between low and high."""
+    rising = mean_difference(of(high), pair, REPEATS // 4, 1) > 0
     for _ in range(ROUNDS):
         middle = (low + high) / 2
-        above = mean_difference(of(middle), strategies, REPEATS // 4, 1) > 0
+        above = mean_difference(of(middle), pair, REPEATS // 4, 1) > 0
         low, high = (low, middle) if above == rising else (middle, high)
-    return (low + high) / 2
+    return of((low + high) / 2)
 
 
-def verdicts(truth: Truth, strategies: tuple[str, str], seed: int = 2) -> tuple[float, float, float]:
+def verdicts(truth: Truth, pair: tuple[str, str], seed: int = 2) -> list[str]:
     """Mean difference of the errors, and the shares of a_better and b_better."""
-    found = [compare(*errors(models, strategies)) for models in truth.draws(REPEATS, seed)]
-    better = [comparison.better for comparison in found]
-    difference = float(np.mean([comparison.difference.estimate for comparison in found]))
-    return difference, better.count("a_better") / REPEATS, better.count("b_better") / REPEATS
+    found = [compared(models, pair) for models in truth.draws(REPEATS, seed)]
+    words = [row["verdict"] for row in found]
+    shares = [share(words.count(word) / REPEATS, REPEATS) for word in ("a_better", "b_better")]
+    return [f"{np.mean([row['difference'] for row in found]):+.3f}", *shares]
 
 
 def main() -> None:
-    table = Table("a against b", "models", "truth", "mean error a - b", "a better", "b better")
-    for n in SIZES:
-        base = Truth(n)
-        cases = [
-            ((BOTH, EARLY), "alike", drifting(base)),
-            ((BOTH, EARLY), "a better: all drift by 1.5", replace(base, drift=1.5)),
-            ((BOTH, EARLY), "b slightly better: no drift", base),
-            ((BOTH, POOLED), "a better: the early value tells", replace(base, noise=0.3)),
-            ((FAMILY, ALL), "alike", clustered(base)),
-            ((FAMILY, ALL), "a better: families far apart", replace(base, families=0.95, noise=0.1)),
-        ]
-        for strategies, told, truth in cases:
-            difference, a, b = verdicts(truth, strategies)
-            words = " / ".join(strategies)
-            table.row(words, n, told, f"{difference:+.3f}", share(a, REPEATS), share(b, REPEATS))
-    table.print(f"{REPEATS} simulated collections, {PER_FAMILY} models to a family; each word at most .025 where alike")
+    table = Table("a against b", "families x models", "truth", "mean error a - b", "a better", "b better")
+    for base in (Truth(1, 12), *(Truth(n) for n in FAMILIES)):
+        for pair, told, truth in cases(base):
+            shape = f"{base.n_families} x {base.per_family}"
+            table.row(" / ".join(pair), shape, told, *verdicts(truth, pair))
+    table.print(f"{REPEATS} simulated collections of models; each word at most .025 where both err alike")
 
 
-def drifting(base: Truth) -> Truth:
-    """As much common drift as makes the two strategies err alike."""
-    drift = alike(lambda value: replace(base, drift=value), 0.0, 1.5, (BOTH, EARLY))
-    return replace(base, drift=drift)
-
-
-def clustered(base: Truth) -> Truth:
-    """Families as far apart as makes the mean of two relatives as good as that of everybody."""
-    families = alike(lambda value: replace(base, families=value), 0.0, 0.95, (FAMILY, ALL))
-    return replace(base, families=families)
+def cases(base: Truth) -> Iterator[tuple[tuple[str, str], str, Truth]]:
+    drift = where_alike(lambda value: replace(base, drift=value), 0.0, 1.5, (BOTH, EARLY))
+    yield (BOTH, EARLY), "alike", drift
+    yield (BOTH, EARLY), "a better: all drift by 1.5", replace(base, drift=1.5)
+    yield (BOTH, EARLY), "b slightly better: no drift", base
+    yield (BOTH, POOLED), "a better: the early value tells", replace(base, noise=0.3)
+    if base.n_families > 1:
+        families = where_alike(lambda value: replace(base, alike=value), 0.0, 0.95, (FAMILY, ALL))
+        yield (FAMILY, ALL), "alike", families
+        yield (FAMILY, ALL), "a better: families far apart", replace(base, alike=0.95)

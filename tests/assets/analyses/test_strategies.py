@@ -56,7 +56,9 @@ def test_models_of_one_parent_are_left_out_together_and_count_once() -> None:
 
     assert found[FAMILY] is None
     assert found[ALL] == pytest.approx(0.15)
-    assert verdicts([*tuned, *others])[POOLED, ALL]["n_models"] == 3
+    assert verdicts([*tuned, *others])[POOLED, ALL]["n_models"] == 5
+    assert verdicts([*tuned, *others])[POOLED, ALL]["n_units"] == 3
+    assert verdicts(tuned)[POOLED, ALL]["n_units"] == 0
 
 
 def test_early_checkpoints_correct_the_pooled_prediction() -> None:
@@ -105,14 +107,14 @@ def test_reasons_are_given_where_nothing_can_be_predicted() -> None:
 @pytest.mark.parametrize(
     ("truth", "pair", "verdict"),
     [
-        (Truth(20, drift=2.0, noise=0.2), (BOTH, EARLY), "a_better"),
-        (Truth(20, noise=0.05), (BOTH, POOLED), "a_better"),
-        (Truth(20, families=0.98, noise=0.02), (FAMILY, ALL), "a_better"),
-        (Truth(20, noise=0.05), (EARLY, ALL), "a_better"),
+        (Truth(8, drift=2.0, noise=0.2), (BOTH, EARLY), "a_better"),
+        (Truth(8, noise=0.05), (BOTH, POOLED), "a_better"),
+        (Truth(10, alike=0.98), (FAMILY, ALL), "a_better"),
+        (Truth(8, noise=0.05), (EARLY, ALL), "a_better"),
     ],
 )
 def test_what_is_truly_better_is_found(truth: Truth, pair: tuple[str, str], verdict: str) -> None:
-    """In each of five collections of 20 models; how often it errs where both are alike: python -m tests.validation."""
+    """In five collections each; how often it errs where both are alike: `python -m tests.validation strategies`."""
     assert {verdicts(models)[pair]["verdict"] for models in truth.draws(5, seed=3)} == {verdict}
 
 
@@ -123,6 +125,14 @@ def test_strategies_that_say_the_same_are_not_told_apart() -> None:
 
     assert found[EARLY, ALL]["verdict"] == "a_better"
     assert (found[POOLED, ALL]["verdict"], found[POOLED, ALL]["p"]) == ("cannot_tell", 1.0)
+
+
+def test_errors_are_averaged_by_family_unless_there_is_one_only() -> None:
+    several = verdicts([model(name, 0.5, 0.1) for name in ("a1", "a2", "b1", "b2", "c1")])[EARLY, ALL]
+    one = verdicts([model(name, 0.5, 0.1) for name in ("a1", "a2", "a3")])[EARLY, ALL]
+
+    assert (several["over"], several["n_units"], several["n_models"]) == ("family", 3, 5)
+    assert (one["over"], one["n_units"], one["n_models"]) == ("model", 3, 3)
 
 
 def test_a_catalog_is_read_by_pool_and_variant(tiny: Tiny) -> None:
