@@ -6,6 +6,7 @@ lock, since a file is written aside and then linked under a name that nobody has
 Not here: what the rows mean (schema.sql), the one writer of the catalog (build.py).
 
     ledger/models/pythia-70m.000001.json                 facts: rows for one or more tables, by kind, key and generation
+    ledger/predictions/CLAIM@1.pythia-1b.000001.json     what a claim expects of a model, frozen before it is measured
     ledger/probe_runs/attention.1f0c....000001.ok.json   probe runs: by probe, cache key, number and status
     measurements/attention.1f0c....000001.parquet
     arrays/representation.1f0c....000001.safetensors     what pair measures compare, kept but not in the catalog

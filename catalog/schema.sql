@@ -743,54 +743,72 @@ CREATE TABLE predictions (
     claim_version INTEGER NOT NULL,
     subject VARCHAR NOT NULL,
     of_build INTEGER NOT NULL,
+    level VARCHAR NOT NULL,
     probability DOUBLE,
+    base_rate DOUBLE,
+    last_probability DOUBLE,
+    variant_id VARCHAR,
+    unit VARCHAR,
     estimate DOUBLE,
     pi_low DOUBLE,
     pi_high DOUBLE,
-    base_rate DOUBLE,
-    last_probability DOUBLE,
+    base_estimate DOUBLE,
     last_estimate DOUBLE,
     basis VARCHAR NOT NULL,
     made_at TIMESTAMP NOT NULL,
     since_build INTEGER NOT NULL
 );
-COMMENT ON TABLE predictions IS 'KEY: prediction_id. What the claims expect of a model, frozen before it is measured.';
-COMMENT ON COLUMN predictions.prediction_id IS 'Id of the prediction: claim, version, subject and quantity.';
+COMMENT ON TABLE predictions IS 'KEY: prediction_id. What the claims expect of a model, frozen before it is measured; read prediction_record for how it did. A row without numbers says why nothing is expected.';
+COMMENT ON COLUMN predictions.prediction_id IS 'Id of the prediction: claim, version and model.';
 COMMENT ON COLUMN predictions.claim_id IS 'The claim. -> claims.claim_id';
 COMMENT ON COLUMN predictions.claim_version IS 'Its version.';
-COMMENT ON COLUMN predictions.subject IS 'The model or training run predicted. -> models.model_id';
+COMMENT ON COLUMN predictions.subject IS 'The model predicted. -> models.model_id';
 COMMENT ON COLUMN predictions.of_build IS 'Build whose evidence it was made from.';
-COMMENT ON COLUMN predictions.probability IS 'Probability that the claim holds in a training run of the subject; null where the claim is not about a threshold.';
-COMMENT ON COLUMN predictions.estimate IS 'Expected value of the claim''s quantity, in its unit.';
-COMMENT ON COLUMN predictions.pi_low IS 'Lower end of the 95 % prediction interval for one training run.';
+COMMENT ON COLUMN predictions.level IS 'What it is about: run (one training run of the model) or, where claims are not decided by runs, model.';
+COMMENT ON COLUMN predictions.probability IS 'Probability that the claim holds in it, were it decided; null where the claim is not decided so (trends).';
+COMMENT ON COLUMN predictions.base_rate IS 'Mean over the models so far of the share in which the claim holds (natural models, or those trained here, as the subject is): what skill is measured against.';
+COMMENT ON COLUMN predictions.last_probability IS 'That share in the next smaller model of the family: the forecast `same as the last size`.';
+COMMENT ON COLUMN predictions.variant_id IS 'What the quantity was read from. -> metric_variants.variant_id';
+COMMENT ON COLUMN predictions.unit IS 'Unit of the quantity.';
+COMMENT ON COLUMN predictions.estimate IS 'Expected value of the claim''s quantity.';
+COMMENT ON COLUMN predictions.pi_low IS 'Lower end of the 95 % prediction interval for it in one training run (or the model).';
 COMMENT ON COLUMN predictions.pi_high IS 'Upper end.';
-COMMENT ON COLUMN predictions.base_rate IS 'Share of training runs of all models so far in which the claim holds: what skill is measured against.';
-COMMENT ON COLUMN predictions.last_probability IS 'The share in the nearest smaller model of the family: the forecast `same as the last size`.';
-COMMENT ON COLUMN predictions.last_estimate IS 'The mean quantity in that model.';
-COMMENT ON COLUMN predictions.basis IS 'What the prediction rests on, in words.';
-COMMENT ON COLUMN predictions.made_at IS 'When it was frozen, UTC; since_build decides the order.';
-COMMENT ON COLUMN predictions.since_build IS 'Build that first held this row. -> builds.build';
+COMMENT ON COLUMN predictions.base_estimate IS 'Its mean over the models that the estimate rests on: what the estimate must beat.';
+COMMENT ON COLUMN predictions.last_estimate IS 'Its mean in the next smaller model of the family.';
+COMMENT ON COLUMN predictions.basis IS 'What the prediction rests on, or why there is none, in words.';
+COMMENT ON COLUMN predictions.made_at IS 'When it was frozen, UTC; informs only.';
+COMMENT ON COLUMN predictions.since_build IS 'Build that first held this row: earlier than the first that holds a measurement of the model, as the check predictions_precede_measurements makes sure. -> builds.build';
 
 CREATE TABLE prediction_scores (
     prediction_id VARCHAR NOT NULL,
     evaluation_id VARCHAR NOT NULL,
+    n_scored INTEGER NOT NULL,
     outcome DOUBLE,
-    observed DOUBLE,
-    n_runs INTEGER NOT NULL,
     brier DOUBLE,
+    base_brier DOUBLE,
+    last_brier DOUBLE,
+    observed DOUBLE,
     covered DOUBLE,
+    squared_error DOUBLE,
+    base_squared_error DOUBLE,
+    last_squared_error DOUBLE,
     skill DOUBLE,
     skill_over_last DOUBLE
 );
-COMMENT ON TABLE prediction_scores IS 'KEY: prediction_id, evaluation_id. How frozen predictions did once the model was measured.';
+COMMENT ON TABLE prediction_scores IS 'KEY: prediction_id, evaluation_id. How frozen predictions did once the model was measured; no row before, nor where nothing was predicted.';
 COMMENT ON COLUMN prediction_scores.prediction_id IS 'The prediction. -> predictions.prediction_id';
 COMMENT ON COLUMN prediction_scores.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
-COMMENT ON COLUMN prediction_scores.outcome IS 'Share of the subject''s decided training runs in which the claim holds; null where runs are not decided singly.';
-COMMENT ON COLUMN prediction_scores.observed IS 'Mean of the claim''s quantity over them.';
-COMMENT ON COLUMN prediction_scores.n_runs IS 'Training runs scored.';
-COMMENT ON COLUMN prediction_scores.brier IS 'Mean squared difference of probability and outcome over training runs.';
-COMMENT ON COLUMN prediction_scores.covered IS 'Share of training runs inside the prediction interval.';
-COMMENT ON COLUMN prediction_scores.skill IS '1 - brier / brier of the base rate (of the estimate: squared errors): above 0 is better than the base rate.';
+COMMENT ON COLUMN prediction_scores.n_scored IS 'Decided training runs of the model (at level model: 1).';
+COMMENT ON COLUMN prediction_scores.outcome IS 'Share of them in which the claim holds, undecided ones left out; null where that was not predicted.';
+COMMENT ON COLUMN prediction_scores.brier IS 'Mean squared difference of probability and outcome (0 or 1).';
+COMMENT ON COLUMN prediction_scores.base_brier IS 'The same of the base rate.';
+COMMENT ON COLUMN prediction_scores.last_brier IS 'The same of `same as the last size`.';
+COMMENT ON COLUMN prediction_scores.observed IS 'Mean of the claim''s quantity, by the variant that was predicted.';
+COMMENT ON COLUMN prediction_scores.covered IS 'Share of them inside the prediction interval.';
+COMMENT ON COLUMN prediction_scores.squared_error IS 'Mean squared difference of estimate and quantity.';
+COMMENT ON COLUMN prediction_scores.base_squared_error IS 'The same of base_estimate.';
+COMMENT ON COLUMN prediction_scores.last_squared_error IS 'The same of last_estimate.';
+COMMENT ON COLUMN prediction_scores.skill IS '1 - brier / base_brier, or without a probability 1 - squared_error / base_squared_error: above 0 is better than the base. Null where the base makes no error.';
 COMMENT ON COLUMN prediction_scores.skill_over_last IS 'The same against `same as the last size`.';
 
 CREATE TABLE claim_tests (

@@ -1,4 +1,4 @@
-"""The command line: run, status, sync, report, sql, studies, probes, catalog.
+"""The command line: run, status, predict, sync, report, sql, studies, probes, catalog.
 
 Here: arguments and what is printed. Not here: what is done (assets, workers.py, execution.py). Dagster and torch are
 imported only by the commands that need them.
@@ -66,6 +66,27 @@ def status(
         out.print(show.disk(home))
     else:
         out.print(show.plan(plan_of(study, home)))
+
+
+@app.command(
+    epilog="Examples: [bold]python -m pipelines predict demo --model pythia-31m[/]   "
+    "[bold]python -m pipelines predict mine.yaml --model my-model-2l[/]"
+)
+def predict(
+    study: StudyArgument,
+    model: Annotated[str, typer.Option(help="A model of the study's families, of which nothing was measured yet.")],
+) -> None:
+    """Freeze what each claim expects of a model before it is measured; view prediction_record shows how it did.
+
+    Only the model's stated design is used. A model that was measured or imported is refused; a claim's first
+    prediction stays.
+    """
+    from assets.publish.freezing import freeze
+    from pipelines.running import checked
+    from pipelines.settings import use_defaults
+
+    frozen = freeze(use_defaults(), checked(study), model)
+    out.print(show.predictions(frozen))
 
 
 @app.command(epilog="Example: [bold]python -m pipelines sync demo[/]")

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from assets.probes.plan import RunPlan
 from assets.probes.registry import Probe
+from assets.publish.freezing import Frozen
 from assets.study import Study
 from catalog.home import Home
 from catalog.read import open_catalog
@@ -52,6 +53,38 @@ def verdicts(home: Home) -> Table:
     for claim in sorted(counts):
         table.add_row(claim, *(_cell(counts[claim].get(level)) for level in LEVELS))
     return table
+
+
+def predictions(frozen: Frozen) -> Group:
+    """What was frozen now, claim by claim, and how many predictions stood before."""
+    table = Table(
+        Column("claim", no_wrap=True),
+        Column("probability", justify="right"),
+        Column("base rate", justify="right"),
+        Column("quantity [95 %]"),
+        Column("last size", justify="right"),
+        "basis",
+        title=f"Predictions frozen in build {frozen.build}",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for row in frozen.new:
+        interval = f" [{_three(row['pi_low'])}, {_three(row['pi_high'])}]" if row["pi_low"] is not None else ""
+        last = row["last_estimate"] if row["probability"] is None else row["last_probability"]
+        numbers = (
+            _three(row["probability"]),
+            _three(row["base_rate"]),
+            _three(row["estimate"]) + interval,
+            _three(last),
+        )
+        table.add_row(row["claim_id"], *map(Text, numbers), Text(row["basis"]))
+    told = f"{len(frozen.new)} predictions frozen in build {frozen.build}"
+    kept = f", {len(frozen.kept)} kept as they were frozen before" if frozen.kept else ""
+    return Group(*([table] if frozen.new else []), Text(f"{told}{kept}."))
+
+
+def _three(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
 
 
 def _cell(words: Counter[str] | None) -> Text:

@@ -69,23 +69,26 @@ def put_family(record: Record, family: FamilySpec) -> None:
         record.put("advisories", advisory.advisory_id, {"advisories": [advisory.model_dump(mode="json")]})
 
 
-def put_stated_model(record: Record, family_id: str, model_id: str) -> None:
-    """Records a model of which nobody here holds the weights, as its family file states it.
+def put_stated_model(record: Record, of: str | FamilySpec, model_id: str) -> None:
+    """Records a model of which nobody here holds the weights, as its family states it.
+
+    Args:
+        of: the family, by id or as it stands in a study.
 
     Raises:
         UserError: the family has no such model.
     """
-    family = load_family(family_id)
+    family = load_family(of)
     model = next((m for m in family.models if m.model_id == model_id), None)
     if model is None:
         raise UserError(
-            f"There is no model {model_id!r} in family {family_id}.",
-            where=f"assets/models/families/{family_id}.yaml",
+            f"There is no model {model_id!r} in family {family.family_id}.",
+            where=f"assets/models/families/{family.family_id}.yaml",
             mend="Add it there with its design facts and their sources.",
         )
     put_family(record, family)
     if record.latest("models", model_id) is None:
-        record.put("models", model_id, {"models": [_model_row(family_id, model, model.design)]})
+        record.put("models", model_id, {"models": [_model_row(family.family_id, model, model.design)]})
 
 
 def put_checkpoint(record: Record, run: TrainingRun, pinned: Pinned) -> None:

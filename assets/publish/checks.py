@@ -81,6 +81,14 @@ CHECKS = (
         GROUP BY ALL HAVING abs(avg(value - chance)) > .01 OR max(excess) > .05 ORDER BY ALL
         """,
     ),
+    Check(
+        "predictions_precede_measurements",
+        "Every prediction was frozen in a build before the first one that holds a measurement of its model.",
+        """
+        SELECT prediction_id, frozen_since, measured_since FROM prediction_record
+        WHERE NOT coalesce(is_frozen_before, TRUE) ORDER BY ALL
+        """,
+    ),
 )
 
 

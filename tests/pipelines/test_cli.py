@@ -9,6 +9,7 @@ import click
 import duckdb
 import pytest
 import typer
+import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -191,3 +192,28 @@ def test_a_run_tells_which_checks_find_faults(tiny: Tiny, tmp_path: Path, monkey
     outcome = CliRunner().invoke(app, ["run", tiny.study])
 
     assert "Check values_lie_in_range found 32 faults" in outcome.output
+
+
+def test_predict_freezes_and_prints_and_keeps_what_was_frozen(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = shutil.copytree(tiny.home.root, tmp_path / "copy")
+    monkeypatch.setenv("MOVING_TARGET_HOME", str(home))
+    content = yaml.safe_load(Path(tiny.study).read_text())
+    content["families"][0]["models"].append({"model_id": "bigger", "design": {"n_layers": 3, "attention": "softmax"}})
+    content["claims"] = ["prefix-matching-heads-exist"]
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
+    command = ["predict", str(tmp_path / "study.yaml"), "--model", "bigger"]
+
+    first, again = (CliRunner().invoke(app, command).output for _ in range(2))
+
+    assert "prefix-matching-heads-exist         0.25" in first
+    assert "1 predictions frozen in build" in first
+    assert "1 kept as they were frozen before" in again
+
+
+def test_predict_refuses_what_was_measured(invoke: Invoke, tiny: Tiny) -> None:
+    outcome = invoke("predict", tiny.study, "--model", "tiny-neox-model")
+
+    assert isinstance(outcome.exception, UserError)
+    assert "tiny-neox-model was measured already" in str(outcome.exception)

@@ -109,7 +109,7 @@ def test_reasons_are_given_where_nothing_can_be_predicted() -> None:
     [
         (Truth(8, drift=2.0, noise=0.2), (BOTH, EARLY), "a_better"),
         (Truth(8, noise=0.05), (BOTH, POOLED), "a_better"),
-        (Truth(10, alike=0.98), (FAMILY, ALL), "a_better"),
+        (Truth(10, alike=0.98, alike_later=0.98), (FAMILY, ALL), "a_better"),
         (Truth(8, noise=0.05), (EARLY, ALL), "a_better"),
     ],
 )

@@ -48,7 +48,7 @@ def test_each_statement_has_its_source(model: ModelSpec) -> None:
     sourced = {name for key in model.facts for name in key.split(", ")}
 
     stated = {
-        "released_on",
+        *(["released_on"] if model.released_on else []),
         "training_tokens",
         "batch_size",
         "sequence_length",
@@ -66,16 +66,17 @@ def test_each_statement_has_its_source(model: ModelSpec) -> None:
 
 @pytest.mark.reference
 def test_the_published_files_have_the_same_models(trott2025: list[ImportedCheckpoint], trott2025_folder: Path) -> None:
+    published = [model for name, model in MODELS.items() if name != "pythia-31m"]
     files = [
-        next(trott2025_folder.rglob(next(c.file for c in trott2025 if c.model_id == model_id))) for model_id in MODELS
+        next(trott2025_folder.rglob(next(c.file for c in trott2025 if c.model_id == m.model_id))) for m in published
     ]
-    stated = {(f"EleutherAI/{m.model_id}", m.design["n_params"], m.design["n_layers"]) for m in MODELS.values()}
+    stated = {(f"EleutherAI/{m.model_id}", m.design["n_params"], m.design["n_layers"]) for m in published}
 
     found = set(pl.read_csv(files).select("mpath", "n_params", "n_layers").iter_rows())
     heads = {(c.model_id, len(c.measurements) // 2) for c in trott2025}
 
     assert found == stated
-    assert heads == {(m.model_id, m.design["n_layers"] * m.design["n_heads"]) for m in MODELS.values()}
+    assert heads == {(m.model_id, m.design["n_layers"] * m.design["n_heads"]) for m in published}
 
 
 @pytest.mark.reference

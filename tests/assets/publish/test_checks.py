@@ -40,6 +40,11 @@ FAULTS = {
         "UPDATE measurements SET value = value + 0.02 WHERE metric_id = 'previous_token'",
         "UPDATE measurements SET value = chance + 0.06 WHERE metric_id = 'prefix_matching' AND layer = 1 AND head = 2",
     ],
+    "predictions_precede_measurements": [
+        "INSERT INTO predictions BY NAME SELECT 'p' AS prediction_id, claim_id, claim_version, model_id AS subject, "
+        "1 AS of_build, 'run' AS level, '' AS basis, TIMESTAMP '2026-01-01' AS made_at, 1 AS since_build "
+        "FROM claims, models LIMIT 1",
+    ],
 }
 
 
