@@ -106,6 +106,8 @@ def evidence_of(checkpoints: list[ImportedCheckpoint], metric_id: str) -> pl.Dat
             "parameters": canonical(m.parameters),
             "layer": m.layer,
             "head": m.head,
+            "sender_layer": m.sender_layer,
+            "sender_head": m.sender_head,
             "stratum": m.stratum,
             "value": m.value,
             "value_a": m.value_a,
@@ -123,5 +125,8 @@ def evidence_of(checkpoints: list[ImportedCheckpoint], metric_id: str) -> pl.Dat
         for m in c.measurements
         if m.metric_id == metric_id
     ]
-    unknown = dict.fromkeys(("value_a", "value_b", "standard_error"), pl.Float64)
+    unknown = {
+        **dict.fromkeys(("value_a", "value_b", "standard_error"), pl.Float64),
+        **dict.fromkeys(("sender_layer", "sender_head"), pl.Int32),
+    }
     return pl.DataFrame(rows, schema_overrides=unknown)

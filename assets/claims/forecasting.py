@@ -2,9 +2,9 @@
 
 The probability that the claim holds, by the share of training runs in which it held: the mean over the models of the
 family and one more, which stands for all other models (their mean share with half a success and half a failure added,
-Jeffreys). The claim's quantity: of a trend, the line through the family's models, carried on to the new model's
-property; else partial pooling over all models. Intervals are for one training run. Models that we trained say nothing
-about natural ones, nor these about them.
+Jeffreys). The claim's quantity (of an onset, the middle of its interval): of a trend, the line through the family's
+models, carried on to the new model's property; else partial pooling over models. Intervals are for one training run.
+Models that we trained say nothing about natural ones, nor these about them.
 
 Beside each stand what it must beat: the base rate (the plain mean over models), and `same as the last size`: the next
 smaller model of the family.
@@ -25,7 +25,10 @@ import numpy as np
 from scipy import stats
 
 from assets.claims.decide import Material
-from assets.claims.estimands.trend import Trend
+from assets.claims.estimands.base import Estimand
+from assets.claims.estimands.onset_alike import OnsetAlike
+from assets.claims.estimands.onset_trend import OnsetTrend
+from assets.claims.estimands.trend import Trend, place
 from assets.claims.judging import EVALUATED, Judging
 from assets.claims.partial_pooling import forecast
 from assets.claims.pooling import CONFIDENCE, finite
@@ -191,7 +194,7 @@ class _Others:
             expected,
             basis="; ".join(part for part in (expected.basis, made.told) if part),
             variant_id=variant_id,
-            unit=estimand.of.unit if isinstance(estimand, Trend) else estimand.in_unit,
+            unit=_unit(estimand),
             estimate=made.estimate,
             pi_low=made.low,
             pi_high=made.high,
@@ -222,19 +225,15 @@ class _Others:
         over = f"{counted(found.n, 'model')} of {counted(len(set(families)), 'family')}"
         return _Quantity(f"quantity by partial pooling over {over}", found.mean, found.low, found.high)
 
-    def _on_the_line(self, trend: Trend, means: Mapping[str, float], within: float) -> _Quantity:
-        place = {m: self.subjects.models[m][trend.over] for m in means}
-        named = sorted((m for m in place if place[m]), key=lambda m: (place[m], m))
+    def _on_the_line(self, trend: Trend | OnsetTrend, means: Mapping[str, float], within: float) -> _Quantity:
+        known = {m: x for m in means if (x := self.subjects.models[m][trend.over])}
+        named = sorted(known, key=lambda m: (known[m], m))
         if not self.design[trend.over]:
             return _Quantity(f"no law: {trend.over} of the model is not known")
-        if len({place[m] for m in named}) < MODELS_FOR_A_LAW:
+        if len(set(known.values())) < MODELS_FOR_A_LAW:
             return _Quantity(f"no law: {counted(len(named), 'model')} of its family, {MODELS_FOR_A_LAW} are needed")
-        line = line_forecast(
-            [trend.place(place[m]) for m in named],
-            [means[m] for m in named],
-            trend.place(self.design[trend.over]),
-            within,
-        )
+        x = [place(known[m], trend.scale) for m in named]
+        line = line_forecast(x, [means[m] for m in named], place(self.design[trend.over], trend.scale), within)
         told = f"law through {', '.join(named)}: slope {number(line.slope)}, t({len(named) - 2})"
         return _Quantity(told, line.value, line.low, line.high)
 
@@ -244,6 +243,13 @@ class _Others:
         sizes = {m: self.subjects.models[m]["n_params"] for m in {r.model_id for r in self.others} & self.family}
         smaller = {m: n for m, n in sizes.items() if n and size and n < size}
         return max(smaller, key=lambda m: (smaller[m], m)) if smaller else None
+
+
+def _unit(estimand: Estimand) -> str:
+    """Of the quantity in one run (or model)."""
+    if isinstance(estimand, Trend):
+        return estimand.of.unit
+    return f"log10 {estimand.clock}" if isinstance(estimand, OnsetTrend | OnsetAlike) else estimand.in_unit
 
 
 def _within(runs: Sequence[Sequence[float]]) -> float:
