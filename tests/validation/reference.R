@@ -15,7 +15,9 @@ entry <- function(.name, ...) {
   sprintf('  "%s": {%s}', .name, body)
 }
 
-# Random effects: 13 trials of a vaccine (Colditz et al. 1994, dat.bcg), and five units more alike than their errors.
+# Random effects: 13 trials of a vaccine (Colditz et al. 1994, dat.bcg), 19 experiments on teachers' expectations
+# (Raudenbush 1985), 37 studies of passive smoking (Hackshaw 1998), and made ones: two, three and five units that differ,
+# and that are more alike than their errors (tau = 0). predict() with test = "knha" takes k - 1 degrees of freedom.
 pooled <- function(name, yi, vi) {
   fit <- rma(yi, vi, method = "REML", test = "knha", control = list(threshold = 1e-12, maxiter = 1000))
   fixed <- rma(yi, vi, method = "FE")
@@ -52,9 +54,31 @@ mixed <- function(name, formula, data, REML = TRUE) {
         log_likelihood = sprintf("%.10g", logLik(fit)), n = nobs(fit))
 }
 
+# Crossed factors, cells missing, in made data: eight and five groups that differ; the same where one factor is nothing.
+cells <- subset(expand.grid(a = 1:8, b = 1:5, repeat_ = 1:3), (a * 7 + b * 3 + repeat_) %% 11 != 0)
+unlike <- function(k) (sin(12.9898 * k) * 43758.5453) %% 1 - .5
+cells$x <- unlike(seq_len(nrow(cells)))
+cells$y <- 2 + .7 * cells$x + 1.5 * unlike(100 + cells$a) + 2.5 * unlike(200 + cells$b) + unlike(300 + seq_len(nrow(cells)))
+cells$flat <- cells$y - 2.5 * unlike(200 + cells$b)
+cells$flat <- cells$flat - ave(resid(lm(flat ~ x + factor(a), cells)), cells$b)
+made <- function() entry("made", x = numbers(cells$x), y = numbers(cells$y), flat = numbers(cells$flat),
+                         a = numbers(cells$a), b = numbers(cells$b))
+
 cat("{\n", paste(c(
   pooled("bcg", bcg$yi, bcg$vi),
+  pooled("teachers", dat.raudenbush1985$yi, dat.raudenbush1985$vi),
+  pooled("smoking", dat.hackshaw1998$yi, dat.hackshaw1998$vi),
   pooled("alike", alike, c(.01, .02, .01, .03, .01)),
+  pooled("two", c(.2, .9), c(.01, .03)),
+  pooled("two_alike", c(.2, .25), c(.01, .03)),
+  pooled("three", c(.1, .5, 1.1), c(.02, .01, .05)),
+  pooled("three_alike", c(.30, .34, .29), c(.02, .01, .05)),
+  pooled("three_near", c(.30, .55, .20), c(.02, .02, .02)),
+  made(),
+  mixed("made_crossed", y ~ x + (1 | a) + (1 | b), cells),
+  mixed("made_crossed_ml", y ~ x + (1 | a) + (1 | b), cells, REML = FALSE),
+  mixed("made_one_factor", y ~ x + (1 | b), cells),
+  mixed("made_flat", flat ~ x + (1 | a) + (1 | b), cells),
   mixed("log_onset", log_onset ~ log_params + (1 | seed), runs),
   mixed("peak", peak ~ log_params + (1 | seed), runs),
   mixed("slope", slope ~ log_params + (1 | seed), runs),

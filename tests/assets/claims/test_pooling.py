@@ -90,14 +90,37 @@ def test_a_value_that_is_not_finite_is_refused() -> None:
         mean_interval([0.1, math.nan])
 
 
-def test_random_effects_are_those_of_metafor() -> None:
-    reference = METAFOR["bcg"]
+POOLED = [name for name, reference in METAFOR.items() if "yi" in reference]
+
+
+def test_the_pinned_data_sets_have_the_hard_cases() -> None:
+    sets = [METAFOR[name] for name in POOLED]
+
+    assert {(len(found["yi"]), found["tau2"] == [0]) for found in sets} >= {
+        (2, False),
+        (2, True),
+        (3, False),
+        (3, True),
+    }
+    assert len(sets) >= 8
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_random_effects_are_those_of_metafor(name: str) -> None:
+    """rma(method = "REML", test = "knha") and its predict(), which takes k - 1 degrees of freedom; where units differ
+    less than their errors, ours is not shorter than the fixed-effect interval."""
+    reference = METAFOR[name]
+    k, mean = len(reference["yi"]), reference["mean"][0]
+    alike = reference["q"][0] < k - 1
+    reach = max(end - mean for end in (reference["ci"][1], *[reference["fixed_ci"][1]] * alike))
+    further = max(reference["pi"][1] - mean, reach)
 
     pooled = pooling.random_effects(reference["yi"], reference["vi"])
 
-    assert pooled.mean.estimate == pytest.approx(reference["mean"][0], rel=DIGITS)
-    assert [pooled.mean.low, pooled.mean.high] == pytest.approx(reference["ci"], rel=DIGITS)
-    assert [pooled.prediction.low, pooled.prediction.high] == pytest.approx(reference["pi"], rel=DIGITS)
+    assert pooled.mean.estimate == pytest.approx(mean, rel=DIGITS)
+    assert [pooled.mean.low, pooled.mean.high] == pytest.approx([mean - reach, mean + reach], rel=DIGITS, abs=DIGITS)
+    found = [pooled.prediction.low, pooled.prediction.high]
+    assert found == pytest.approx([mean - further, mean + further], rel=DIGITS, abs=DIGITS)
     assert (pooled.tau or 0) ** 2 == pytest.approx(reference["tau2"][0], rel=DIGITS)
     assert pooled.q == pytest.approx(reference["q"][0], rel=1e-9)
     assert pooled.weights == pytest.approx(reference["weights"], rel=DIGITS)

@@ -92,6 +92,28 @@ def test_a_run_without_the_quantity_is_left_out(runs: pl.DataFrame) -> None:
     assert regressions.by_size(gap, "log_onset").n == 35
 
 
+@pytest.mark.parametrize(
+    ("name", "outcome", "factors", "reml"),
+    [
+        ("made_crossed", "y", "ab", True),
+        ("made_crossed_ml", "y", "ab", False),
+        ("made_one_factor", "y", "b", True),
+        ("made_flat", "flat", "ab", True),
+    ],
+)
+def test_mixed_models_are_those_of_lme4(name: str, outcome: str, factors: str, reml: bool) -> None:
+    """Crossed factors with cells missing; in `flat` one of them makes no difference, the boundary of its variance."""
+    data = {key: np.array(values) for key, values in LME4["made"].items()}
+    groups = {factor: data[factor].astype(int) for factor in factors}
+
+    fit = mixed_model(data[outcome], data["x"], groups, reml=reml)
+
+    assert fit.coefficient == pytest.approx(LME4[name]["coefficient"], rel=1e-5)
+    assert fit.standard_error == pytest.approx(LME4[name]["standard_error"], rel=1e-4)
+    assert fit.log_likelihood == pytest.approx(LME4[name]["log_likelihood"], abs=1e-5)
+    assert (fit.variances["b"] == 0) == (name == "made_flat")
+
+
 def simulated(variance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(5)
     group = np.repeat(np.arange(12), 10)
