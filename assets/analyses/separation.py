@@ -9,7 +9,12 @@ The p is that of a permutation test of the whole search: the share of random ass
 for which some predicate costs no more. Models of one family share most of their design and often their verdict,
 so that any property of the odd family "explains" it. Verdicts are therefore dealt out by families: each family takes
 the share of another one, and shuffles it among its models. With one family, or with families of one model each, that is
-the plain permutation of verdicts over models (simulated in tests/validation/simulate_classes.py).
+the plain permutation of verdicts over models.
+
+How right that is (`python -m tests.validation classes`): in simulated catalogs of 20 models, 15 % of their verdicts
+inconclusive and 5 % wrong, the true class is among the aliases in .92 where it is one comparison and in .83 where it is
+two, but identifiable in .17 and .09 only; where there is none, one is called identifiable in .01 or less. Permuting
+over models whatever their family would call one so in .76 of the catalogs whose verdicts merely go by family.
 
 Pure: properties and verdicts in, predicates out. Not here: which models are units, what is recorded
 (reference_classes.py).

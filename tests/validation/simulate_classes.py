@@ -25,7 +25,7 @@ from assets.analyses.separation import DEFINING, Search, Unit
 from assets.claims.reference import Comparison, Joined, Predicate
 from tests.validation.tables import Table, share
 
-CATALOGS = {8: 1000, 12: 1000, 20: 1000, 40: 200}
+CATALOGS = {8: 500, 12: 500, 20: 1000, 40: 100}
 """Simulated by number of models."""
 WRONG, INCONCLUSIVE = 0.05, 0.15
 VOCABULARIES = (32000, 49152, 50257, 50304, 100278, 128256, 151936)
