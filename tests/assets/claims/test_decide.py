@@ -456,6 +456,27 @@ def test_the_digest_changes_with_what_is_read_and_with_nothing_else(world: World
         assert digest(connection, changed) != first
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO layers (model_id, layer, kind, has_sink, since_build) VALUES ('m', 0, 'full', true, 1)",
+        "UPDATE evidence SET sender_head = 1 WHERE metric_id = 'path_effect'",
+        "UPDATE evidence SET value = 0.5 WHERE metric_id = 'previous_token'",  # which chooses the sender
+    ],
+)
+def test_the_digest_changes_with_sinks_senders_and_what_chooses_them(
+    world: World, library: Library, change: str
+) -> None:
+    claims = [library.plain("previous-token-feeds-induction")]
+    world.model("m").run("r", "m").measure("r", "previous_token", {(0, 0): 0.9})
+    world.measure("r", "path_effect", {(1, 0, 0, 0): 0.9})
+
+    with world.catalog() as connection:
+        first = evidence_digest(connection, claims)
+        connection.execute(change)
+        assert evidence_digest(connection, claims) != first
+
+
 @pytest.mark.parametrize("claims", [[], ["prefix-matching-heads-exist", "larger-higher-previous-token"]])
 def test_an_empty_catalog_and_no_claims_are_no_faults(world: World, library: Library, claims: list[str]) -> None:
     decided = world.decide(*(library.claim(name) for name in claims))
