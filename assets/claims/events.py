@@ -43,15 +43,15 @@ class Event(Strict):
     """The threshold that the summary passes, to stay (at the next checkpoint too)."""
     largest: Literal["rise", "drop"] | None = None
     """Or: its largest change between neighbouring checkpoints ..."""
-    over: float = Field(default=0.0, ge=0)
+    exceeding: float = Field(default=0.0, ge=0)
     """... which must be larger than this to be one."""
 
     @model_validator(mode="after")
     def _is_one_event(self) -> Event:
         if (self.passes is None) == (self.largest is None):
             raise ValueError("an event is either passes (a threshold) or largest (rise or drop)")
-        if self.largest is None and self.over:
-            raise ValueError("over is for the largest change; a threshold is stated by passes")
+        if self.largest is None and self.exceeding:
+            raise ValueError("exceeding is for the largest change; a threshold is stated by passes")
         if self.of.quantity != "final" or self.of.split != "whole":
             raise ValueError("an event is read off the trajectory: leave quantity and split out")
         return self
@@ -74,7 +74,7 @@ class Event(Strict):
         if self.passes is not None:
             onset = onset_interval(run, self.passes)
         else:
-            onset = largest_change(run, self.largest or "rise", self.over)
+            onset = largest_change(run, self.largest or "rise", self.exceeding)
         if onset is None:
             return Dated(None, chosen, "fewer than two checkpoints with a known step")
         return Dated(onset, chosen, self._censored(onset))
@@ -84,7 +84,9 @@ class Event(Strict):
         if onset.censoring == "none":
             return ""
         if self.largest:
-            no_change = f"no {self.largest} of {metric} by more than {self.over:g} between neighbouring checkpoints"
+            no_change = (
+                f"no {self.largest} of {metric} by more than {self.exceeding:g} between neighbouring checkpoints"
+            )
             at_the_end = f"the largest {self.largest} of {metric} came at the last checkpoint, with none after it"
             return no_change if onset.censoring == "right" else at_the_end
         return {

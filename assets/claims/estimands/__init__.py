@@ -26,7 +26,7 @@
     onset_alike  of (an event), clock, factor, recipe
 
 `of`, `first` and `second` are readings (readings.py), or events (events.py): a reading, with `passes` (a threshold, to
-stay) or `largest` (rise or drop between neighbouring checkpoints, of more than `over`). An event is dated by the
+stay) or `largest` (rise or drop between neighbouring checkpoints, of more than `exceeding`). An event is dated by the
 interval between two checkpoints, and what is claimed of it must be so wherever in its interval it lies.
 
 A claim's `estimand.kind` names one. Each kind is a module and offers

@@ -71,35 +71,40 @@ class OnsetAlike(OverFamily):
             found = sorted({str(own[name]) for unit in units.values() for own in unit.properties})
             if len(found) > 1:
                 return Ruling("not_applicable", f"The models differ in {name}: {', '.join(found)}.")
-        counted_in = {name: unit.runs for name, unit in units.items() if len(unit.runs) >= gates.RUNS_NEEDED}
-        if len(counted_in) < gates.MODELS_NEEDED:
-            had = f"{counted(len(counted_in), 'model')} with {gates.RUNS_NEEDED} training runs or more"
-            return Ruling("insufficient", f"Only {had} of the {gates.MODELS_NEEDED} that are needed.")
-        return self._ruled(counted_in)
+        means = {name: _mean(unit.runs, CONFIDENCE) for name, unit in units.items()}
+        enough = {name: unit.runs for name, unit in units.items() if len(unit.runs) >= gates.RUNS_NEEDED}
+        if len(enough) < gates.MODELS_NEEDED:
+            had = f"{counted(len(enough), 'model')} with {gates.RUNS_NEEDED} training runs or more"
+            reason = f"Only {had} of the {gates.MODELS_NEEDED} that are needed. {self._told(means)}"
+            return Ruling("insufficient", reason, _ratio(means), unit=self.in_unit)
+        return self._ruled(enough, {name: means[name] for name in enough})
 
-    def _ruled(self, models: Mapping[str, Sequence[RunOutcome]]) -> Ruling:
-        single = {name: _mean(runs, CONFIDENCE) for name, runs in models.items()}
+    def _ruled(self, models: Mapping[str, Sequence[RunOutcome]], means: Mapping[str, Bounds]) -> Ruling:
         together = [_mean(runs, 1 - (1 - CONFIDENCE) / len(models)) for runs in models.values()]
         limit = math.log10(self.factor)
-        most = max(a.high - b.low for a, b in permutations(single.values(), 2))
+        most = max(a.high - b.low for a, b in permutations(means.values(), 2))
         least = max(0.0, *(a.low - b.high for a, b in permutations(together, 2)))
         verdict: Verdict = "holds" if most < limit else "fails" if least > limit else "inconclusive"
-        middles = [mean.middle for mean in single.values()]
-        known = [middle for middle in middles if middle is not None]
-        ratio = 10 ** (max(known) - min(known)) if len(known) == len(middles) else None
-        means = ", ".join(
-            f"{name} {number(_tokens(mean.least))} to {number(_tokens(mean.greatest))}" for name, mean in single.items()
-        )
         said = {"holds": "at most", "fails": "more than", "inconclusive": "perhaps more than"}[verdict]
         return Ruling(
             verdict,
-            f"Latest over earliest {number(_tokens(least))} to {number(_tokens(most))}, {said} {self.factor:g}. "
-            f"Means of the models ({self.clock}): {means}.",
-            ratio,
-            10**least,
-            _tokens(most),
+            f"Latest over earliest {number(_power(least))} to {number(_power(most))}, {said} {self.factor:g}. "
+            f"{self._told(means)}",
+            _ratio(means),
+            _power(least),
+            _power(most),
             unit=self.in_unit,
         )
+
+    def _told(self, means: Mapping[str, Bounds]) -> str:
+        told = (f"{name} {number(_power(m.least))} to {number(_power(m.greatest))}" for name, m in means.items())
+        return f"Means of the models ({self.clock}): {', '.join(told)}."
+
+
+def _ratio(means: Mapping[str, Bounds]) -> float | None:
+    """The latest mean over the earliest, each half way between its bounds; None where one of them is open."""
+    known = [mean.middle for mean in means.values() if mean.middle is not None]
+    return _power(max(known) - min(known)) if len(known) == len(means) > 1 else None
 
 
 def _mean(runs: Sequence[RunOutcome], confidence: float) -> Bounds:
@@ -107,6 +112,6 @@ def _mean(runs: Sequence[RunOutcome], confidence: float) -> Bounds:
     return bounds.mean_bounds(low, high, confidence)
 
 
-def _tokens(log10: float) -> float:
+def _power(log10: float) -> float:
     """10 to this power; infinite above what a number can hold."""
     return math.inf if log10 > 300 else float(10**log10)

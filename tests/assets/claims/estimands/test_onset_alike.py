@@ -76,6 +76,7 @@ def test_two_models_of_five_runs_are_needed(world: World, library: Library, xs: 
 
     assert family["verdict"] == "insufficient"
     assert "with 5 training runs or more of the 2 that are needed" in family["reason"]
+    assert family["estimate"] == (pytest.approx(1, abs=0.1) if s else None)
 
 
 def test_a_run_that_never_had_it_leaves_no_upper_limit(world: World, library: Library) -> None:

@@ -185,7 +185,7 @@ def test_each_event_has_a_threshold_of_its_own(world: World, library: Library) -
     [
         ({"passes": None}, "either passes (a threshold) or largest"),
         ({"largest": "drop"}, "either passes (a threshold) or largest"),
-        ({"over": 0.1}, "over is for the largest change"),
+        ({"exceeding": 0.1}, "exceeding is for the largest change"),
         ({"of": {"metrics": ["prefix_matching"], "quantity": "peak"}}, "leave quantity and split out"),
     ],
 )
@@ -199,3 +199,28 @@ def test_an_event_is_one_thing(library: Library, keys: dict[str, Any], told: str
 def test_a_factor_is_for_events_at_the_same_time(library: Library) -> None:
     with pytest.raises(ValidationError, match="within is for claimed: same"):
         library.about("previous-token-before-induction", within=2)
+
+
+def test_a_largest_change_needs_two_checkpoints(world: World, library: Library) -> None:
+    learning(world, [0.9], [-1.0], [100])
+
+    run = world.decide(icl(library))("run", "r")
+
+    assert run["verdict"] == "insufficient"
+    assert "fewer than two checkpoints with a known step" in run["reason"]
+
+
+def test_a_choice_may_lift_a_condition_on_the_variant(world: World, library: Library) -> None:
+    """Heads with a function are taken to be previous-token heads, which are not measured on repeats."""
+    world.model("m")
+    for seed in range(5):
+        run = f"r{seed}"
+        world.run(run, "m")
+        for metric, values in (("prefix_matching", NEVER), ("previous_token", EARLY), ("sink_rate", LATE)):
+            world.curve(run, metric, dict(zip(STEPS, values, strict=True)))
+
+    decided = world.decide(library.claim("circuits-before-sinks"))
+
+    found = {row["specification_id"]: row["verdict"] for row in decided.decisions.specifications}
+    assert decided.word("model", "m") == "inconclusive"
+    assert found["definition=previous-token heads"] == "holds"
