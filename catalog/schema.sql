@@ -857,13 +857,13 @@ CREATE TABLE conflicts (
     reason VARCHAR NOT NULL,
     next_measurement VARCHAR NOT NULL
 );
-COMMENT ON TABLE conflicts IS 'KEY: evaluation_id, claim_a, claim_b, checkpoint_id. Pairs of claims that imply different values for the same checkpoint.';
+COMMENT ON TABLE conflicts IS 'KEY: evaluation_id, claim_a, claim_b, checkpoint_id. Pairs of claims that imply different values for the same training run: regions of one number that exclude each other, or slopes of one quantity over the models of a family that differ in sign.';
 COMMENT ON COLUMN conflicts.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
 COMMENT ON COLUMN conflicts.claim_a IS 'One claim. -> claims.claim_id';
 COMMENT ON COLUMN conflicts.claim_b IS 'The other. -> claims.claim_id';
-COMMENT ON COLUMN conflicts.checkpoint_id IS 'Where they cannot both be right: a checkpoint, or the last one of a training run.';
+COMMENT ON COLUMN conflicts.checkpoint_id IS 'Where they cannot both be right: the last checkpoint of a training run inside both reference classes. -> checkpoints.checkpoint_id';
 COMMENT ON COLUMN conflicts.reason IS 'What each implies there, in words.';
-COMMENT ON COLUMN conflicts.next_measurement IS 'The cheapest measurement that would decide between them.';
+COMMENT ON COLUMN conflicts.next_measurement IS 'The cheapest measurement that would help to decide between them: among training runs inside both classes (for slopes, of the family) that lack the metric, least parameters x checkpoints, unmeasured models first.';
 
 CREATE TABLE advisories (
     advisory_id VARCHAR NOT NULL,
