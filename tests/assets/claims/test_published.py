@@ -75,16 +75,16 @@ def test_trajectories_tell_the_smallest_size_apart_only(verdicts: Verdicts) -> N
 @pytest.mark.parametrize(
     ("size", "estimate", "low", "high"),
     [
-        ("14m", 0.0032, -0.081, 0.088),
-        ("70m", -0.0062, -0.055, 0.042),
-        ("160m", 0.0052, -0.022, 0.032),
-        ("410m", 0.0075, -0.010, 0.025),
+        ("14m", 0.0032, -0.075, 0.082),
+        ("70m", -0.0062, -0.056, 0.044),
+        ("160m", 0.0052, -0.023, 0.033),
+        ("410m", 0.0075, -0.0105, 0.0255),
     ],
 )
 def test_the_negative_control_is_at_chance(
     verdicts: Verdicts, size: str, estimate: float, low: float, high: float
 ) -> None:
-    """Deviations under permutation .0513, .0294, .0164, .0108, times 1.645; 4,000 permutations agree to .0005."""
+    """Jackknife over heads, written apart with numpy; 4,000 permutations of heads have deviations of .051 to .011."""
     row = verdicts["head-index-is-arbitrary", "model", f"pythia-{size}"]
 
     assert row["verdict"] == "holds"
