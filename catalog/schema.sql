@@ -518,8 +518,8 @@ COMMENT ON TABLE verdicts IS 'KEY: evaluation_id, claim_id, level, subject. What
 COMMENT ON COLUMN verdicts.evaluation_id IS 'The deciding. -> evaluations.evaluation_id';
 COMMENT ON COLUMN verdicts.claim_id IS 'The claim. -> claims.claim_id';
 COMMENT ON COLUMN verdicts.claim_version IS 'Its version at that time.';
-COMMENT ON COLUMN verdicts.level IS 'run, model, family or across.';
-COMMENT ON COLUMN verdicts.subject IS 'run_id, model_id or family_id; all at level across.';
+COMMENT ON COLUMN verdicts.level IS 'run, model, architecture (claims about instruments), family or across.';
+COMMENT ON COLUMN verdicts.subject IS 'run_id, model_id, architecture or family_id; all at level across.';
 COMMENT ON COLUMN verdicts.verdict IS 'holds, fails, mixed, inconclusive, insufficient or not_applicable.';
 COMMENT ON COLUMN verdicts.unit IS 'Unit of the estimate.';
 COMMENT ON COLUMN verdicts.estimate IS 'Point estimate of the claim''s quantity.';

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Group
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Column, Table
@@ -26,7 +26,7 @@ SHORT = {"inconclusive": "inconcl.", "insufficient": "insuff.", "not_applicable"
 LEGEND = """inconcl. = inconclusive   insuff. = insufficient: too few units at that level
 n/a = not_applicable: outside the claim's class, or its instrument failed there"""
 STYLES = {"holds": "green", "fails": "red", "mixed": "yellow", "inconclusive": "cyan"}
-LEVELS = ("run", "model", "family", "across")
+LEVELS = ("run", "model", "architecture", "family", "across")
 MOST_ROWS, MOST_CHARACTERS = 100, 80
 NEXT_STEPS = """
 Three things to try next:
@@ -56,24 +56,20 @@ def verdicts(home: Home) -> Table:
 
 
 def predictions(frozen: Frozen) -> Group:
-    """What was frozen now: numbers, claims that expect nothing and why, and how many predictions stood before."""
+    """What was frozen now, claim by claim, and how many predictions stood before."""
     table = Table(
         Column("claim", no_wrap=True),
-        Column("prob.", justify="right"),
-        Column("base", justify="right"),
-        "quantity, 95 % interval",
+        Column("probability", justify="right"),
+        Column("base rate", justify="right"),
+        Column("quantity [95 %]"),
         Column("last size", justify="right"),
-        title="Probability that a claim holds in a training run, and its quantity there",
-        caption="base: mean over all models. last size: the next smaller model of the family",
+        "basis",
+        title=f"Predictions frozen in build {frozen.build}",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    silent = []
     for row in frozen.new:
-        if row["probability"] is None and row["estimate"] is None:
-            silent.append(f"{row['claim_id']}: {row['basis']}")
-            continue
-        interval = f" {_three(row['pi_low'])} to {_three(row['pi_high'])}" if row["pi_low"] is not None else ""
+        interval = f" [{_three(row['pi_low'])}, {_three(row['pi_high'])}]" if row["pi_low"] is not None else ""
         last = row["last_estimate"] if row["probability"] is None else row["last_probability"]
         numbers = (
             _three(row["probability"]),
@@ -81,13 +77,10 @@ def predictions(frozen: Frozen) -> Group:
             _three(row["estimate"]) + interval,
             _three(last),
         )
-        table.add_row(row["claim_id"], *map(Text, numbers))
+        table.add_row(row["claim_id"], *map(Text, numbers), Text(row["basis"]))
     told = f"{len(frozen.new)} predictions frozen in build {frozen.build}"
     kept = f", {len(frozen.kept)} kept as they were frozen before" if frozen.kept else ""
-    shown: list[RenderableType] = [table] if table.row_count else []
-    if silent:
-        shown += ["Nothing is expected by", Padding(Text("\n".join(silent)), (0, 0, 0, 2))]
-    return Group(*shown, Text(f"{told}{kept}. Their basis, and their scores later: sql 'FROM prediction_record'."))
+    return Group(*([table] if frozen.new else []), Text(f"{told}{kept}."))
 
 
 def _three(value: float | None) -> str:

@@ -82,7 +82,13 @@ QUANTITIES: Final = {
     "relative_depth": "Relative depth of the top head",
 }
 """What a claim may read off a training run."""
-LEVELS: Final = {"across": "across families", "family": "family", "model": "model", "run": "training run"}
+LEVELS: Final = {
+    "across": "across families",
+    "family": "family",
+    "architecture": "architecture",
+    "model": "model",
+    "run": "training run",
+}
 
 
 def number(value: float | None, digits: int = 3) -> str:

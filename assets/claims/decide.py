@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from assets.claims.evidence import Evidence
-from assets.claims.gates import Faults, instrument_faults
+from assets.claims.instruments import Faults, instrument_faults, instrument_of, method_claims, read_by
 from assets.claims.judging import Judged, Judging
 from assets.claims.outcomes import RunOutcome, Verdict
 from assets.claims.robustness import (
@@ -74,17 +74,28 @@ def read_material(connection: duckdb.DuckDBPyConnection, claims: Sequence[Claim]
         view: `evidence`, or a relation with its columns.
     """
     subjects = read_subjects(connection, view)
-    rows = connection.sql(
-        f"SELECT {COLUMNS} FROM {view} WHERE list_contains($1, metric_id)", params=[metrics_of(claims)]
-    ).pl()
-    evidence = Evidence(
-        rows,
+    metrics = metrics_of(claims)
+    retests = _evidence(connection, "retests", metrics, subjects)
+    evidence = _evidence(connection, view, metrics, subjects, retests)
+    faults = instrument_faults(claims, subjects, evidence)
+    return Material(subjects, evidence, faults)
+
+
+def _evidence(
+    connection: duckdb.DuckDBPyConnection,
+    view: str,
+    metrics: Sequence[str],
+    subjects: Subjects,
+    retests: Evidence | None = None,
+) -> Evidence:
+    query = f"SELECT {COLUMNS} FROM {view} WHERE list_contains($1, metric_id)"
+    return Evidence(
+        connection.sql(query, params=[metrics]).pl(),
         adds_bos={name: model["adds_bos"] for name, model in subjects.models.items()},
         n_layers={name: model["n_layers"] for name, model in subjects.models.items()},
         designs=subjects.models,
+        retests=retests,
     )
-    faults = instrument_faults(rows, {name: model["architecture"] for name, model in subjects.models.items()})
-    return Material(subjects, evidence, faults)
 
 
 def decide(connection: duckdb.DuckDBPyConnection, claims: Sequence[Claim], evaluation_id: str) -> Decisions:
@@ -106,19 +117,19 @@ def decide_on(material: Material, claims: Sequence[Claim], evaluation_id: str) -
     return made
 
 
-def metrics_of(claims: Iterable[Claim]) -> list[str]:
-    """Every metric that the claims or their alternatives read, placebos included."""
+def metrics_of(claims: Sequence[Claim]) -> list[str]:
+    """Every metric that the claims or their alternatives read, and the placebos that these and the gate read."""
     found: set[str] = set()
-    for claim in claims:
-        for estimand in [claim.estimand, *(other for _, other in claim.variants().values())]:
-            for reading in estimand.readings().values():
-                for part in reading.all.values():
-                    found |= {*part.metrics, *([part.minus] if part.minus else [])}
+    for metric, _ in read_by(claims):
+        instrument = instrument_of(metric)
+        placebo = instrument.checks.placebo if instrument else None
+        found |= {metric, *([placebo] if placebo else [])}
     return sorted(found)
 
 
 def _decide_one(claim: Claim, material: Material, evaluation_id: str, made: Decisions) -> None:
-    subjects, evidence, faults = material.subjects, material.evidence, material.faults
+    subjects, evidence = material.subjects, material.evidence
+    faults = {} if claim.gates_others else material.faults
     own = Judging(claim, claim.estimand, subjects, evidence, faults, examine=True).all()
     others: dict[tuple[str, str], dict[str, Judged]] = {}
     variants = claim.variants()
@@ -244,11 +255,14 @@ def evidence_digest(connection: duckdb.DuckDBPyConnection, claims: Sequence[Clai
 
     The rows' own hashes are added up inside the database, so their order does not matter and none of them is fetched.
     """
-    read = f"SELECT {DIGEST_COLUMNS} FROM evidence WHERE list_contains($1, metric_id)"
+    rows = "SELECT {} FROM {} WHERE list_contains($1, metric_id)"
+    metrics = metrics_of(claims)
     content = {
         "version": DECISION_VERSION,
         "claims": [claim_row(claim)["file_sha256"] for claim in sorted(claims, key=lambda claim: claim.id)],
-        "evidence": sum_of_hashes(connection, read, [metrics_of(claims)]),
+        "gates": [claim_row(claim)["file_sha256"] for claim in method_claims()],
+        "evidence": sum_of_hashes(connection, rows.format(DIGEST_COLUMNS, "evidence"), [metrics]),
+        "retests": sum_of_hashes(connection, rows.format(DIGEST_COLUMNS, "retests"), [metrics]),
         "checkpoints": sum_of_hashes(connection, checkpoints_of_runs()),
         "models": sum_of_hashes(connection, MODELS),
         "families": sum_of_hashes(connection, "SELECT family_id, role, organisation FROM families"),

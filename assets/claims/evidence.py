@@ -42,6 +42,7 @@ class Evidence:
         adds_bos: by model_id, whether its tokenizer puts a BOS token in front: such a model is read with it.
         n_layers: by model_id.
         designs: by model_id, its design properties, for claims that predict from them.
+        retests: the same measured again, for claims about methods.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Evidence:
         adds_bos: Mapping[str, bool | None],
         n_layers: Mapping[str, int | None],
         designs: Mapping[str, Mapping[str, Any]] | None = None,
+        retests: Evidence | None = None,
     ) -> None:
+        self.retests = retests
         found = rows.select("variant_id", "metric_id", "parameters").unique().sort("variant_id")
         self.variants = [Variant(v, m, json.loads(p or "{}")) for v, m, p in found.iter_rows()]
         self._metric_of = {variant.variant_id: variant.metric_id for variant in self.variants}
@@ -177,7 +180,7 @@ class Evidence:
     def _scored(self, variant: Variant, reading: Reading) -> pl.DataFrame:
         frame = self._on_scale(variant.variant_id, reading.strata, reading.scale)
         if reading.minus:
-            placebo = self._placebo_of(variant, reading.minus)
+            placebo = self.placebo_of(variant.variant_id, reading.minus)
             other = self._on_scale(placebo, [""], reading.scale) if placebo else frame.clear()
             lessened = less(frame, other)
             alone = frame.filter(~pl.col("run_id").is_in(lessened["run_id"].unique().implode()))
@@ -187,9 +190,10 @@ class Evidence:
             frame = pl.concat([lessened, alone])
         return with_intervals(frame)
 
-    def _placebo_of(self, variant: Variant, metric_id: str) -> str | None:
+    def placebo_of(self, variant_id: str, metric_id: str) -> str | None:
         """The placebo's variant that has every parameter of this one, equal but for the input: tokens drawn alike."""
-        asked = {key: value for key, value in variant.parameters.items() if key != "input"}.items()
+        own = next(variant.parameters for variant in self.variants if variant.variant_id == variant_id)
+        asked = {key: value for key, value in own.items() if key != "input"}.items()
         for other in self.variants:
             if other.metric_id == metric_id and asked <= other.parameters.items():
                 return other.variant_id

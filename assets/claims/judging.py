@@ -6,6 +6,7 @@ general.
 
     run      each training run                          not for what is decided over runs or models only
     model    its runs                                   not for what is decided over models only
+    architecture   its runs, whatever their role        for claims about instruments only
     family   natural families: models, those of one parent being one unit
     across   natural families that vote
 
@@ -15,7 +16,7 @@ Not here: the rules (verdicts.py), the estimates (estimands/), what stands besid
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,7 +26,9 @@ from scipy import stats
 
 from assets.claims import gates, pooling
 from assets.claims.estimands.base import Estimand, OverFamily, OverModels, Placed
+from assets.claims.estimands.reliability import Reliability
 from assets.claims.evidence import Evidence
+from assets.claims.instruments import Faults
 from assets.claims.outcomes import DECIDED, Ruling, RunOutcome, Verdict
 from assets.claims.readings import Reading
 from assets.claims.schema import Claim
@@ -70,18 +73,19 @@ class Judging:
         estimand: Estimand,
         subjects: Subjects,
         evidence: Evidence,
-        faults: gates.Faults,
+        faults: Faults,
         examine: bool = False,
     ) -> None:
         self.claim, self.estimand, self.subjects = claim, estimand, subjects
         self.evidence, self.faults, self.examine = evidence, faults, examine
         self.outcomes = self._outcomes()
 
-    def all(self, levels: Collection[str] = ("run", "model", "family", "across")) -> list[Judged]:
+    def all(self, levels: Collection[str] = ("run", "model", "architecture", "family", "across")) -> list[Judged]:
         """Every verdict at those of the claim's levels that are named, in the order of levels and subjects."""
         found: dict[str, Callable[[], list[Judged]]] = {
             "run": lambda: [self._run(run_id) for run_id in self.subjects.runs] if self.estimand.unit == "run" else [],
             "model": lambda: list(self.models.values()),
+            "architecture": lambda: list(self._architectures()),
             "family": lambda: list(self.families.values()),
             "across": lambda: [self._across(self.models, self.families)],
         }
@@ -155,7 +159,8 @@ class Judging:
             ranked = self.evidence.matching(reading, run_id)
             alone = bool(ranked) and self.evidence.lacks_placebo(reading, run_id, ranked[0])
             for metric in [self.evidence.metric_of(ranked[0]), None if alone else reading.minus] if ranked else []:
-                fault = self.faults.get((metric or "", run.properties["architecture"]))
+                subtracted = None if metric == reading.minus else reading.minus
+                fault = self.faults.get((metric or "", subtracted, run.properties["architecture"]))
                 if fault:
                     return RunOutcome(run_id, "undefined", variant_id=ranked[0], reason=f"instrument: {fault}")
         return None
@@ -208,6 +213,19 @@ class Judging:
                 for left in decided
             }
         return Judged("model", model_id, ruling, runs, _ids(decided), without)
+
+    # Architectures, of claims about instruments
+
+    def _architectures(self) -> Iterator[Judged]:
+        """Every architecture in the catalog, by all its runs, whatever their family's role."""
+        assert isinstance(self.estimand, Reliability)
+        together: dict[str, list[str]] = {}
+        for run_id, run in self.subjects.runs.items():
+            together.setdefault(run.properties["architecture"] or "", []).append(run_id)
+        for architecture in sorted(set(together) - {""}):
+            runs, decided = self._of(together[architecture])
+            ruling = self.estimand.over_architecture(decided) if decided else _nothing(runs)
+            yield Judged("architecture", architecture, ruling, runs, _ids(decided))
 
     # Families
 

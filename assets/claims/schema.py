@@ -26,6 +26,7 @@ from assets.claims.estimands.onset_alike import OnsetAlike
 from assets.claims.estimands.onset_law import OnsetLaw
 from assets.claims.estimands.onset_trend import OnsetTrend
 from assets.claims.estimands.order import Order
+from assets.claims.estimands.reliability import Reliability
 from assets.claims.estimands.separation import Separation
 from assets.claims.estimands.similarity import Similarity
 from assets.claims.estimands.trend import Trend
@@ -50,10 +51,11 @@ Estimand = Annotated[
     | Separation
     | Agreement
     | Similarity
-    | Association,
+    | Association
+    | Reliability,
     Field(discriminator="kind"),
 ]
-VerdictLevel = Literal["run", "model", "family", "across"]
+VerdictLevel = Literal["run", "model", "architecture", "family", "across"]
 LEVELS: dict[str, tuple[VerdictLevel, ...]] = {
     "level": ("run", "model", "family", "across"),
     "contrast": ("run", "model", "family", "across"),
@@ -67,6 +69,7 @@ LEVELS: dict[str, tuple[VerdictLevel, ...]] = {
     "agreement": ("model", "family", "across"),
     "similarity": ("model", "family", "across"),
     "association": ("model", "family", "across"),
+    "reliability": ("run", "model", "architecture"),
 }
 """Where each kind is defined; elsewhere a claim has no verdict."""
 
@@ -118,6 +121,11 @@ class Claim(Strict):
     levels: list[VerdictLevel]
     specifications: dict[Dimension, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     """Other choices that would have been as good: dimension -> label -> keys of the estimand that it sets."""
+
+    @property
+    def gates_others(self) -> bool:
+        """Whether it is about an instrument, so that others are refused where it fails, and it is refused nowhere."""
+        return isinstance(self.estimand, Reliability)
 
     @property
     def predicate(self) -> reference.Predicate:

@@ -2,24 +2,14 @@
 CREATE VIEW reliability AS
 WITH scores AS (
     SELECT
-        e.family_id, e.model_id, e.checkpoint_id, e.metric_id, e.variant_id, e.layer, e.head, e.value, e.value_a, e.value_b,
-        p.probe, p.probe_version, p.parameters, p.dtype
+        e.family_id, e.model_id, e.checkpoint_id, e.metric_id, e.variant_id, e.layer, e.head, e.value, e.value_a, e.value_b
     FROM evidence AS e
-    JOIN probe_runs AS p ON p.probe_run_id = e.probe_run_id
     WHERE e.head IS NOT NULL AND e.sender_layer IS NULL AND e.stratum = '' AND e.provenance = 'measured' AND e.is_final
 ),
-retests AS (
-    SELECT
-        m.checkpoint_id, m.variant_id, m.layer, m.head, m.value AS again, p.probe, p.probe_version, p.parameters, p.dtype
-    FROM measurements AS m
-    JOIN current_probe_runs AS p ON p.probe_run_id = m.probe_run_id
-    WHERE p.sample_seed = 1 AND m.stratum = ''
-      AND p.probe_run_id NOT IN (SELECT probe_run_id FROM advised_probe_runs WHERE suspect)
-),
 paired AS (
-    SELECT s.*, r.again
+    SELECT s.*, r.value AS again
     FROM scores AS s
-    LEFT JOIN retests AS r USING (checkpoint_id, variant_id, layer, head, probe, probe_version, parameters, dtype)
+    LEFT JOIN (SELECT * FROM retests WHERE stratum = '') AS r USING (checkpoint_id, variant_id, layer, head)
 ),
 of_checkpoints AS (
     SELECT

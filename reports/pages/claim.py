@@ -94,6 +94,7 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, claim: Row, numbers: 
             "refuted_by": estimand.get("refuted_by"),
             "exploratory": any(verdict["exploratory"] for verdict in verdicts),
             "across": next((verdict for verdict in verdicts if verdict["level"] == "across"), None),
+            "architectures": [verdict for verdict in verdicts if verdict["level"] == "architecture"],
             "sections": sections,
             "figures": evidence.figures(claim, estimand, verdicts, runs, measured, queries),
             "classes": classes_of(catalog, name),

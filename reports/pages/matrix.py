@@ -26,7 +26,7 @@ LEFT JOIN families AS f ON f.family_id = coalesce(m.family_id, v.subject)
 ORDER BY v.claim_id, v.level, CASE f.role WHEN 'natural' THEN 0 WHEN 'calibration' THEN 1 ELSE 2 END, f.family_id,
     m.n_params NULLS LAST, m.model_id, r.seed, v.subject"""
 )
-UNITS = {"family": "models", "model": "runs", "across": "families"}
+UNITS = {"family": "models", "model": "runs", "architecture": "runs", "across": "families"}
 """What a verdict of a level counts."""
 
 
@@ -54,10 +54,11 @@ def share(verdict: dict[str, Any]) -> str:
 
 
 def cells(verdicts: Sequence[dict[str, Any]]) -> dict[tuple[str, str], Cell]:
-    """Cells by (claim, family); the family is '' for the level across."""
+    """Cells by (claim, family); the family is '' for the level across. Architectures are no families."""
     found: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for verdict in verdicts:
-        found[verdict["claim_id"], verdict["family_id"] or ""][verdict["level"]].append(verdict)
+        if verdict["level"] != "architecture":
+            found[verdict["claim_id"], verdict["family_id"] or ""][verdict["level"]].append(verdict)
     return {
         key: next(
             Cell(level, tuple(by_level[level])) for level in ("across", "family", "model", "run") if level in by_level

@@ -57,6 +57,7 @@ VARIANTS = {
     "prefix_matching_placebo": PLACEBO,
     "previous_token": DISTINCT,
     "repeat_recall": REPEATED,
+    "self_attention": DISTINCT,
     "sink_rate": {"corpus": "walk", "length": 64, "bos": False},
     "icl_score_t60_8": {"corpus": "walk", "length": 64, "bos": False},
     "previous_token_all": {"corpus": "natural-stories+dundee", "bos": False},
@@ -76,6 +77,7 @@ class World:
         self.models: list[dict[str, Any]] = []
         self.runs: list[dict[str, Any]] = []
         self.rows: list[dict[str, Any]] = []
+        self.again: list[dict[str, Any]] = []
         self.layers: dict[str, list[bool]] = {}
         """By model, whether each of its layers has a learned sink."""
 
@@ -153,6 +155,14 @@ class World:
             )
         return self
 
+    def retest(self, run_id: str, metric_id: str, heads: Mapping[Any, float] | float, **keys: Any) -> World:
+        """The same measured again."""
+        known = len(self.rows)
+        self.measure(run_id, metric_id, heads, **keys)
+        self.again += self.rows[known:]
+        del self.rows[known:]
+        return self
+
     def curve(self, run_id: str, metric_id: str, values: Mapping[int, float], **keys: Any) -> World:
         """A trajectory: by step, the value of the one head that is not at chance."""
         last = max(values)
@@ -161,7 +171,8 @@ class World:
         return self
 
     def catalog(self) -> duckdb.DuckDBPyConnection:
-        connection = catalog_of(self.families, self.models, self.runs, pl.DataFrame(self.rows, schema=EVIDENCE))
+        evidence, again = (pl.DataFrame(rows, schema=EVIDENCE) for rows in (self.rows, self.again))
+        connection = catalog_of(self.families, self.models, self.runs, evidence, again)
         for model_id, sinks in self.layers.items():
             for layer, has_sink in enumerate(sinks):
                 row = [model_id, layer, "full", has_sink, 1]
@@ -205,8 +216,10 @@ def catalog_of(
     models: Iterable[Mapping[str, Any]],
     runs: Iterable[Mapping[str, Any]],
     evidence: pl.DataFrame,
+    again: pl.DataFrame | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """The catalog's tables in memory, and a table `evidence` in place of the view."""
+    """The catalog's tables in memory, and tables `evidence` and `retests` in place of the views."""
+    again = evidence.clear() if again is None else again
     connection = duckdb.connect()
     connection.execute(SCHEMA)
     for table, rows in (("families", families), ("models", models), ("training_runs", runs)):
@@ -215,6 +228,7 @@ def catalog_of(
             places = ", ".join("?" for _ in known)
             connection.execute(f"INSERT INTO {table} ({', '.join(known)}) VALUES ({places})", list(known.values()))
     connection.execute("CREATE TABLE evidence AS SELECT * FROM evidence")
+    connection.execute("CREATE TABLE retests AS SELECT * FROM again")
     return connection
 
 
