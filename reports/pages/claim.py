@@ -19,6 +19,7 @@ from reports.pages.classes import classes_of
 from reports.pages.facts import Facts, Row
 from reports.pages.family import Measured
 from reports.pages.matrix import share
+from reports.pages.predictions import predictions_query
 from reports.query import Query
 from reports.words import EVALUATED, LABELS, OUTCOMES, readable
 
@@ -98,6 +99,8 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, claim: Row, numbers: 
             "sections": sections,
             "figures": evidence.figures(claim, estimand, verdicts, runs, measured, queries),
             "classes": classes_of(catalog, name),
+            "predictions": predictions_query(name).rows(catalog),
+            "predictions_query": predictions_query(name),
             "specifications": specifications(verdicts, specifications_query(name).rows(catalog)),
             "specifications_query": specifications_query(name),
             "verdicts_query": queries[0],

@@ -453,11 +453,25 @@ def _classes(tables: Tables) -> None:
         ]
 
 
+def _predictions(tables: Tables) -> None:
+    """A claim's predictions for two models, one of which was scored, and one that expects nothing."""
+    key = {"claim_id": "prefix-matching-heads-exist", "claim_version": 1, "of_build": 1, "level": "run"}
+    made = {**key, "made_at": "2026-11-22T12:00:00"}
+    expected = {"probability": 0.75, "estimate": 0.625, "pi_low": 0.25, "pi_high": 0.875}
+    tables["predictions"] += [
+        {**made, **expected, "prediction_id": "p1", "subject": "pythia-14m", "basis": "a share <of> others"},
+        {**made, **expected, "prediction_id": "p2", "subject": "pythia-70m", "basis": "the same"},
+        {**made, "prediction_id": "p3", "subject": "pythia-160m", "basis": "nothing to go by"},
+    ]
+    scores = {"outcome": 1.0, "brier": 0.0625, "observed": 0.5, "covered": 1.0, "skill": 0.125}
+    tables["prediction_scores"].append({"prediction_id": "p1", "evaluation_id": "e1", "n_scored": 5, **scores})
+
+
 def _tables() -> Tables:
     names = (
         "builds schema_info sources families models training_runs checkpoints metrics metric_variants probe_runs "
         "measurements claims evaluations verdicts verdict_runs specifications reference_classes class_members "
-        "advisories"
+        "predictions prediction_scores advisories"
     )
     tables: Tables = {name: [] for name in names.split()}
     at = "2026-11-22T12:00:00"
@@ -488,7 +502,7 @@ def _tables() -> Tables:
             "inputs_digest": "i" * 64,
         }
     )
-    for fill in (_models, _metrics, _measurements, _claims, _verdicts, _classes):
+    for fill in (_models, _metrics, _measurements, _claims, _verdicts, _classes, _predictions):
         fill(tables)
     return tables
 
