@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 from rich import box
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Column, Table
@@ -56,20 +56,24 @@ def verdicts(home: Home) -> Table:
 
 
 def predictions(frozen: Frozen) -> Group:
-    """What was frozen now, claim by claim, and how many predictions stood before."""
+    """What was frozen now: numbers, claims that expect nothing and why, and how many predictions stood before."""
     table = Table(
         Column("claim", no_wrap=True),
-        Column("probability", justify="right"),
-        Column("base rate", justify="right"),
-        Column("quantity [95 %]"),
+        Column("prob.", justify="right"),
+        Column("base", justify="right"),
+        "quantity, 95 % interval",
         Column("last size", justify="right"),
-        "basis",
-        title=f"Predictions frozen in build {frozen.build}",
+        title="Probability that a claim holds in a training run, and its quantity there",
+        caption="base: mean over all models. last size: the next smaller model of the family",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
+    silent = []
     for row in frozen.new:
-        interval = f" [{_three(row['pi_low'])}, {_three(row['pi_high'])}]" if row["pi_low"] is not None else ""
+        if row["probability"] is None and row["estimate"] is None:
+            silent.append(f"{row['claim_id']}: {row['basis']}")
+            continue
+        interval = f" {_three(row['pi_low'])} to {_three(row['pi_high'])}" if row["pi_low"] is not None else ""
         last = row["last_estimate"] if row["probability"] is None else row["last_probability"]
         numbers = (
             _three(row["probability"]),
@@ -77,10 +81,13 @@ def predictions(frozen: Frozen) -> Group:
             _three(row["estimate"]) + interval,
             _three(last),
         )
-        table.add_row(row["claim_id"], *map(Text, numbers), Text(row["basis"]))
+        table.add_row(row["claim_id"], *map(Text, numbers))
     told = f"{len(frozen.new)} predictions frozen in build {frozen.build}"
     kept = f", {len(frozen.kept)} kept as they were frozen before" if frozen.kept else ""
-    return Group(*([table] if frozen.new else []), Text(f"{told}{kept}."))
+    shown: list[RenderableType] = [table] if table.row_count else []
+    if silent:
+        shown += ["Nothing is expected by", Padding(Text("\n".join(silent)), (0, 0, 0, 2))]
+    return Group(*shown, Text(f"{told}{kept}. Their basis, and their scores later: sql 'FROM prediction_record'."))
 
 
 def _three(value: float | None) -> str:

@@ -164,7 +164,6 @@ class _Others:
         shares = {model_id: float(np.mean(each)) for model_id, each in outcomes.items()}
         own = [share for model_id, share in shares.items() if model_id in self.family]
         rest = [share for model_id, share in shares.items() if model_id not in self.family]
-        elsewhere = (sum(rest) + 0.5) / (len(rest) + 1)
         told = [
             f"a share of {number(float(np.mean(each)))} in {counted(len(each), noun)}{where}"
             for each, noun, where in ((own, "model", " of its family"), (rest, "other model", ""))
@@ -173,7 +172,7 @@ class _Others:
         return replace(
             expected,
             basis=f"holds in {' and '.join(told)}",
-            probability=(sum(own) + elsewhere) / (len(own) + 1),
+            probability=probability(own, rest),
             base_rate=float(np.mean(list(shares.values()))),
             last_probability=shares.get(self.last or ""),
         )
@@ -257,6 +256,12 @@ def _within(runs: Sequence[Sequence[float]]) -> float:
     df = sum(len(each) - 1 for each in runs)
     squares = sum(float(np.var(each)) * len(each) for each in runs)
     return squares / df if df else 0.0
+
+
+def probability(own: Sequence[float], others: Sequence[float]) -> float:
+    """That a claim holds in a run of a new model, by the shares in which it held in models of its family and others."""
+    elsewhere = (sum(others) + 0.5) / (len(others) + 1)
+    return (sum(own) + elsewhere) / (len(own) + 1)
 
 
 @dataclass(frozen=True)

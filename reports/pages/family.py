@@ -18,6 +18,7 @@ from reports.charts.theme import series
 from reports.html import Page, family_path
 from reports.pages.classes import expected_of
 from reports.pages.facts import Facts, Row
+from reports.pages.likeness import AXES, likeness_of
 from reports.pages.matrix import Cell, cells
 from reports.query import Query
 from reports.words import EVALUATED, LABELS, NONE, PROPERTIES, compact, number
@@ -105,6 +106,8 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, family: Row, numbers:
             "profile": profile,
             "tops": top_heads(numbers.final),
             "expected": expected_of(catalog, name),
+            "likeness": likeness_of(catalog, name),
+            "likeness_axes": AXES,
             "design": design(models),
             "probing": probing_query(name).rows(catalog),
             "probing_query": probing_query(name),

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from catalog.home import Home
 from catalog.read import open_catalog
 from reports import site
+from reports.pages.likeness import AXES
 
 CATALOG = Path(__file__).parents[2] / "catalog"
 LONG_ADDRESS = f"https://example.org/{'a-long-address' * 8}"
@@ -467,11 +469,35 @@ def _predictions(tables: Tables) -> None:
     tables["prediction_scores"].append({"prediction_id": "p1", "evaluation_id": "e1", "n_scored": 5, **scores})
 
 
+def _correspondences(tables: Tables) -> None:
+    """Two models of a family, each with itself; their weights were not measured; and two families."""
+    pairs = [("model", "pythia-14m", "pythia-14m"), ("model", "pythia-14m", "pythia-70m")]
+    pairs += [("family", "pythia", "smollm2"), ("family", "control-one-layer", "pythia")]
+    for (level, a, b), axis in product(pairs, AXES):
+        known = axis != "configurational" and a != "control-one-layer"
+        tables["correspondences"].append(
+            {
+                "evaluation_id": "e1",
+                "axis": axis,
+                "construct": "previous_token",
+                "metric_id": f"{axis}_likeness",
+                "is_primary": True,
+                "level": level,
+                "subject_a": a,
+                "subject_b": b,
+                "value": 0.875 if known else None,
+                "chance": 0.5 if known and axis != "developmental" else None,
+                "n_pairs": 9 if known else 0,
+                "reason": None if known else "the spectra <were> not measured",
+            }
+        )
+
+
 def _tables() -> Tables:
     names = (
         "builds schema_info sources families models training_runs checkpoints metrics metric_variants probe_runs "
         "measurements claims evaluations verdicts verdict_runs specifications reference_classes class_members "
-        "predictions prediction_scores advisories"
+        "correspondences predictions prediction_scores advisories"
     )
     tables: Tables = {name: [] for name in names.split()}
     at = "2026-11-22T12:00:00"
@@ -502,7 +528,8 @@ def _tables() -> Tables:
             "inputs_digest": "i" * 64,
         }
     )
-    for fill in (_models, _metrics, _measurements, _claims, _verdicts, _classes, _predictions):
+    fills = (_models, _metrics, _measurements, _claims, _verdicts, _classes, _correspondences, _predictions)
+    for fill in fills:
         fill(tables)
     return tables
 
