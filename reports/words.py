@@ -34,6 +34,8 @@ VERDICTS: Final = (
         "not_applicable", "not applicable", "Outside what the claim is about, or its metric is undefined there."
     ),
 )
+DECIDED: Final = ("holds", "fails", "mixed")
+"""Verdicts between which a move is a change."""
 EVALUATED: Final = ("holds", "fails", "mixed", "inconclusive")
 """Verdicts that say something about the evidence."""
 LABELS: Final = {word.verdict: word.label for word in VERDICTS}

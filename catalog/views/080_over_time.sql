@@ -63,10 +63,10 @@ both_ways AS (
 SELECT advisory_id, suspect, claim_id, level, subject,
     CASE WHEN suspect THEN other ELSE now END AS verdict_with,
     CASE WHEN suspect THEN now ELSE other END AS verdict_without,
-    now <> other AS differs,
+    now <> other AND greatest(n_runs_now, n_runs_other) > 0 AS differs,
     CASE WHEN suspect THEN estimate_other ELSE estimate_now END AS estimate_with,
     CASE WHEN suspect THEN estimate_now ELSE estimate_other END AS estimate_without, unit,
     CASE WHEN suspect THEN n_runs_other ELSE n_runs_now END AS n_runs_with,
     CASE WHEN suspect THEN n_runs_now ELSE n_runs_other END AS n_runs_without
 FROM both_ways;
-COMMENT ON VIEW advisory_effects IS 'What each advisory in force does to the verdicts: with and without the values that it concerns. suspect = these are left out now (verdict_without stands); else it only informs (verdict_with stands).';
+COMMENT ON VIEW advisory_effects IS 'What each advisory in force does to the verdicts: with and without the values that it concerns. suspect = these are left out now (verdict_without stands); else it only informs (verdict_with stands). differs = the two are not the same, and one of them rests on something.';

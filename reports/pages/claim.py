@@ -18,6 +18,7 @@ from reports.pages import evidence
 from reports.pages.classes import classes_of
 from reports.pages.facts import Facts, Row
 from reports.pages.family import Measured
+from reports.pages.history import history_of
 from reports.pages.matrix import share
 from reports.pages.predictions import predictions_query
 from reports.query import Query
@@ -99,6 +100,7 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, claim: Row, numbers: 
             "sections": sections,
             "figures": evidence.figures(claim, estimand, verdicts, runs, measured, queries),
             "classes": classes_of(catalog, name),
+            "history": history_of(catalog, name),
             "predictions": predictions_query(name).rows(catalog),
             "predictions_query": predictions_query(name),
             "specifications": specifications(verdicts, specifications_query(name).rows(catalog)),

@@ -15,7 +15,7 @@ import polars as pl
 from reports.charts import overlays, trajectories
 from reports.charts.figure import Figure, Panel
 from reports.html import Page
-from reports.pages.facts import Facts, Row
+from reports.pages.facts import MOVED, Facts, Row
 from reports.pages.family import Measured
 from reports.pages.matrix import VERDICTS, cells
 from reports.words import EVALUATED, LABELS, LINES_PER_PANEL, count, listing
@@ -43,6 +43,8 @@ def page(facts: Facts, numbers: Mapping[str, Measured]) -> Page:
             "n_runs": len(facts.runs),
             "glance": glance(facts, numbers),
             "matrix_query": VERDICTS,
+            "moved": facts.moved,
+            "moved_query": MOVED,
         },
     )
 

@@ -493,11 +493,40 @@ def _correspondences(tables: Tables) -> None:
         )
 
 
+def _history(tables: Tables) -> None:
+    """Of one claim: an earlier verdict across families, two days of release, an advisory's effect, and a conflict."""
+    claim, other = "prefix-matching-heads-exist", "larger-earlier-previous-token"
+    [now] = [v for v in tables["verdicts"] if (v["claim_id"], v["level"]) == (claim, "across")]
+    before = "fails" if now["verdict"] != "fails" else "holds"
+    conditions: dict[str, dict[str, str]] = {
+        "e0": {},
+        "e1.a": {"released_by": "2023-04-03"},
+        "e1.b": {"released_by": "2024-11-01"},
+        "e1.c": {"without": "tuned-and-quantised"},
+    }
+    for name, condition in conditions.items():
+        changed = {"evaluation_id": name, "condition": json.dumps(condition), "beside": "e1" if condition else None}
+        tables["evaluations"].append({**tables["evaluations"][0], **changed})
+        tables["verdicts"].append(
+            {**now, "evaluation_id": name, "verdict": "mixed" if name == "e1.b" else before, "n_runs": 5}
+        )
+    run = next(row for row in tables["checkpoints"] if row["is_final"])
+    conflict = {
+        "claim_a": claim,
+        "claim_b": other,
+        "checkpoint_id": run["checkpoint_id"],
+        "reason": "One or the other.",
+    }
+    tables["conflicts"].append(
+        {"evaluation_id": "e1", **conflict, "next_measurement": "prefix_matching on pythia-14m."}
+    )
+
+
 def _tables() -> Tables:
     names = (
         "builds schema_info sources families models training_runs checkpoints metrics metric_variants probe_runs "
         "measurements claims evaluations verdicts verdict_runs specifications reference_classes class_members "
-        "correspondences predictions prediction_scores advisories"
+        "correspondences predictions prediction_scores advisories conflicts"
     )
     tables: Tables = {name: [] for name in names.split()}
     at = "2026-11-22T12:00:00"
@@ -529,7 +558,7 @@ def _tables() -> Tables:
         }
     )
     fills = (_models, _metrics, _measurements, _claims, _verdicts, _classes, _correspondences, _predictions)
-    for fill in fills:
+    for fill in (*fills, _history):
         fill(tables)
     return tables
 
