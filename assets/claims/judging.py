@@ -102,13 +102,18 @@ class Judging:
         return {f: self._family(f, self.models) for f in self.subjects.natural}
 
     def among(self, model_ids: Collection[str]) -> Judging:
-        """The same as if there were only these models. Only families that lose a model are decided again."""
+        """The same as if there were only these models. Only families that lose one are decided again."""
         other = copy(self)
         other.subjects = self.subjects.only(model_ids)
         other.models = {m: judged for m, judged in self.models.items() if m in other.subjects.models}
         whole = {f for f in other.subjects.natural if other.subjects.models_of(f) == self.subjects.models_of(f)}
-        if self.estimand.unit == "family" and len(whole) < len(other.subjects.natural):
-            other.outcomes = other._outcomes()
+        if self.estimand.unit == "family":
+            less = copy(other)
+            less.subjects = other.subjects.only(
+                [m for m, model in other.subjects.models.items() if model["family_id"] not in whole]
+            )
+            again = less._outcomes()
+            other.outcomes = {run_id: again.get(run_id, self.outcomes[run_id]) for run_id in other.subjects.runs}
         other.families = {
             f: self.families[f] if f in whole else other._family(f, other.models) for f in other.subjects.natural
         }
