@@ -32,7 +32,7 @@ from assets.claims.subjects import MODELS, Subjects, checkpoints_of_runs, read_s
 from assets.study import digest
 from catalog.record import canonical_json
 
-DECISION_VERSION = 1
+DECISION_VERSION = 2
 """Raised whenever the same evidence and claims may be decided otherwise."""
 
 COLUMNS = (

@@ -1,7 +1,7 @@
 """Does a quantity change with a design property over the models of a family? The trend rule of one family.
 
 The unit is the model: a regression over 36 runs of four models knows 36 points where there are four, and claims a trend
-where model means merely differ (tests/validation shows how often).
+where model means merely differ (`python -m tests.validation trends`).
 
 Here: model means, the slope over them, reversals between neighbours, leaving one model out. Not here: where the runs'
 numbers come from (summaries.py), numbers known only as intervals (bounds.py), intervals without a trend (pooling.py).
