@@ -20,9 +20,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from statistics import fmean
 from typing import Literal
-
-from scipy import stats
 
 from assets.claims import gates, pooling
 from assets.claims.estimands.base import Estimand, OverFamily, OverModels, Placed
@@ -363,18 +362,21 @@ class Judging:
         values: dict[str, float] = {}
         variances: dict[str, float] = {}
         for family_id in votes:
-            rulings = [models[m].ruling for m in self.subjects.models_of(family_id) if m in models]
+            rulings = {m: models[m].ruling for m in self.subjects.models_of(family_id) if m in models}
             if isinstance(self.estimand, OverModels):
-                judged = families[family_id]
-                rulings = [judged.ruling]
-                variances[family_id] = self._variance(judged, self.estimand)
-            found = [r.estimate for r in rulings if r.estimate is not None and r.verdict in EVALUATED]
-            if found:
-                values[family_id] = sum(found) / len(found)
+                own = families[family_id].ruling
+                rulings = {family_id: own}
+                variances[family_id] = (own.standard_error or 0.0) ** 2
+            units: dict[str, list[float]] = {}
+            for name, each in rulings.items():
+                if each.estimate is not None and each.verdict in EVALUATED:
+                    units.setdefault(self.subjects.unit_of(name), []).append(each.estimate)
+            if units:
+                values[family_id] = fmean(fmean(each) for each in units.values())
 
         def over(names: Iterable[str]) -> pooling.Pooled:
-            known = [variances[name] for name in names] if variances else None
-            return pooling.pool([values[name] for name in names], known)
+            known = [variances.get(name, 0.0) for name in names]
+            return pooling.pool([values[name] for name in names], known if all(known) else None)
 
         pooled = over(values)
         left = [over([other for other in values if other != name]).mean.estimate or 0.0 for name in values]
@@ -390,12 +392,6 @@ class Judging:
             tau=pooled.tau,
             unit=self.estimand.in_unit,
         )
-
-    def _variance(self, judged: Judged, estimand: OverModels) -> float:
-        """The squared standard error behind the t interval of a family's estimate."""
-        units = {self.subjects.unit_of(self.subjects.runs[run_id].model_id) for run_id in judged.included}
-        width = (judged.ruling.high or 0.0) - (judged.ruling.low or 0.0)
-        return float((width / 2 / stats.t.ppf(0.975, estimand.freedom(len(units), len(judged.included)))) ** 2)
 
     def _sample_told(self, votes: Mapping[str, Vote], by_runs: Sequence[str], included: Iterable[str]) -> str:
         """What the families are a sample of, in words."""

@@ -53,5 +53,7 @@ class Ruling:
     unit: str | None = None
     flips: tuple[dict[str, Any], ...] = ()
     """What would change the verdict: {"when": in words, "becomes": a verdict}."""
+    standard_error: float | None = None
+    """Of a family's estimate, by which it is pooled with others; None where it is not known."""
     weights: tuple[float, ...] = field(default=())
     """Of the units in a pooled estimate, in their order."""

@@ -60,6 +60,13 @@ class Interval:
         return self.above(low) and self.below(high)
 
 
+def standard_error(interval: Interval, df: int) -> float | None:
+    """That of an estimate with a t interval of so many degrees of freedom; None without an interval."""
+    if interval.low is None or interval.high is None:
+        return None
+    return (interval.high - interval.low) / 2 / float(stats.t.ppf((1 + interval.confidence) / 2, df))
+
+
 @dataclass(frozen=True)
 class Pooled:
     """A mean over units with its confidence and prediction intervals.

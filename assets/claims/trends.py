@@ -10,10 +10,10 @@ numbers come from (summaries.py), numbers known only as intervals (bounds.py), i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
+from itertools import groupby, pairwise, product
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from scipy import stats
@@ -21,7 +21,10 @@ from scipy import stats
 from assets.claims.pooling import CONFIDENCE, Interval, finite
 
 MODELS_NEEDED = 4
+"""That differ in the property."""
 ALPHA = 0.05
+
+Model = TypeVar("Model")
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,29 @@ def slope_interval(x: Sequence[float], y: Sequence[float], confidence: float = C
     slope = float(line.slope)
     if xs.size == 2:
         return Interval(slope, None, None, 2, method, confidence, "two models show no scatter around a line")
-    half = float(stats.t.ppf((1 + confidence) / 2, xs.size - 2)) * float(line.stderr)
+    error = float(line.stderr) if np.ptp(ys) > 0 else 0.0  # linregress says NaN of a constant
+    half = float(stats.t.ppf((1 + confidence) / 2, xs.size - 2)) * error
     return Interval(slope, slope - half, slope + half, xs.size, method, confidence)
+
+
+def neighbours(models: Iterable[Model], x: Callable[[Model], Any]) -> list[tuple[Model, Model]]:
+    """Each model with those of the next larger value of the property; models of one value are no neighbours."""
+    together = [list(same) for _, same in groupby(sorted(models, key=x), key=x)]
+    return [pair for lower, upper in pairwise(together) for pair in product(lower, upper)]
+
+
+def too_few(x: Sequence[float]) -> str:
+    """Why models with these values of the property show no trend; empty where they may."""
+    n = len(set(x))
+    if n >= MODELS_NEEDED:
+        return ""
+    had = f"there are {n}" if n == len(x) else f"the {len(x)} there are have {n} of them"
+    return f"a trend needs {MODELS_NEEDED} models{'' if n == len(x) else ' of different values'}, {had}"
 
 
 def neighbour_steps(groups: Sequence[Group], direction: Literal[1, -1]) -> tuple[Step, ...]:
     """Each model against the next larger one (Welch 1947; Holm 1979)."""
-    pairs = list(pairwise(sorted(groups, key=lambda group: group.x)))
+    pairs = neighbours(groups, lambda group: group.x)
     raw = [_welch(lower.values, upper.values) for lower, upper in pairs]
     corrected = iter(holm([p for p in raw if p is not None]))
     adjusted_p = [None if p is None else next(corrected) for p in raw]
@@ -129,8 +148,9 @@ def trend(groups: Sequence[Group], direction: Literal[1, -1], delta: float = 0.0
     """
     ordered = sorted(groups, key=lambda group: group.x)
     slope = slope_interval([g.x for g in ordered], [g.mean for g in ordered])
-    if len(ordered) < MODELS_NEEDED:
-        return Trend("insufficient", slope, (), {}, f"a trend needs {MODELS_NEEDED} models, there are {len(ordered)}")
+    lacking = too_few([g.x for g in ordered])
+    if lacking:
+        return Trend("insufficient", slope, (), {}, lacking)
     steps = neighbour_steps(ordered, direction)
     left_out = {g.name: _slope_without(ordered, g.name) for g in ordered}
     odd_ones = [name for name, value in left_out.items() if not direction * value > 0]

@@ -111,10 +111,6 @@ class OverModels(OverFamily):
     def needs(self) -> tuple[str, ...]:
         return (self.over,)
 
-    @abstractmethod
-    def freedom(self, n_units: int, n_runs: int) -> int:
-        """Degrees of freedom of the t interval in such a ruling."""
-
 
 def taken(run_id: str, estimate: Estimate) -> RunOutcome:
     """An estimate as the outcome of a run that is not decided singly, or that gives nothing."""

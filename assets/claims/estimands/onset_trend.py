@@ -8,7 +8,6 @@ every assignment of the onsets within their intervals (claims/bounds.py). Not he
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import ClassVar, Literal
 
 from assets.claims import bounds
@@ -20,7 +19,7 @@ from assets.claims.evidence import Evidence
 from assets.claims.onsets import Clock
 from assets.claims.outcomes import Ruling, RunOutcome, Verdict
 from assets.claims.readings import Reading
-from assets.claims.trends import ALPHA, MODELS_NEEDED, holm
+from assets.claims.trends import ALPHA, MODELS_NEEDED, holm, neighbours, too_few
 
 
 class OnsetTrend(OverModels):
@@ -53,9 +52,6 @@ class OnsetTrend(OverModels):
     def sample(self, evidence: Evidence, run_ids: Sequence[str]) -> list[RunOutcome]:
         return log10_onsets(self.of, self.clock, evidence, run_ids)
 
-    def freedom(self, n_units: int, n_runs: int) -> int:
-        return n_units - 2
-
     def over_models(self, evidence: Evidence, units: Mapping[str, Placed], delta: float | None) -> Ruling:
         cells = sorted((self._cells(name, unit) for name, unit in units.items()), key=lambda model: model.x)
         if len(cells) < 2:
@@ -83,11 +79,13 @@ class OnsetTrend(OverModels):
         return bounds.slope_bounds([m.x for m in cells], [low for low, _ in means], [high for _, high in means])
 
     def _decided(self, cells: Sequence[Cells], slope: Bounds, delta: float) -> tuple[Verdict, str]:
-        if len(cells) < MODELS_NEEDED:
-            return "insufficient", f"a trend needs {MODELS_NEEDED} models, there are {len(cells)}"
+        lacking = too_few([model.x for model in cells])
+        if lacking:
+            return "insufficient", lacking
         sign = 1 if self.direction == "rises" else -1
         low, high = sorted((sign * slope.low, sign * slope.high))
-        pairs = [(lower, upper, bounds.reversal(lower, upper, sign)) for lower, upper in pairwise(cells)]
+        beside = neighbours(cells, lambda model: model.x)
+        pairs = [(lower, upper, bounds.reversal(lower, upper, sign)) for lower, upper in beside]
         known = [(lower, upper, p) for lower, upper, p in pairs if p is not None]
         surely = holm([greatest for *_, (_, greatest) in known])
         reversed_ = [f"{a.name} to {b.name}" for (a, b, _), p in zip(known, surely, strict=True) if p < ALPHA]

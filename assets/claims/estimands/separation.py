@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -18,11 +17,11 @@ from assets.claims.estimands.base import OverModels, Placed
 from assets.claims.estimands.similarity import Statistic, compared, trajectories
 from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Outcome, Ruling, RunOutcome
-from assets.claims.pooling import Floats
+from assets.claims.pooling import Floats, Interval, standard_error
 from assets.claims.readings import Reading
+from assets.claims.separating import METHOD, grouped_jackknife, separation
 from assets.claims.separating import Separation as Parted
-from assets.claims.separating import grouped_jackknife, separation
-from assets.claims.trends import ALPHA, holm
+from assets.claims.trends import ALPHA, holm, neighbours
 from assets.claims.verdicts import counted, number
 
 
@@ -87,38 +86,39 @@ class Separation(OverModels):
     def sample(self, evidence: Evidence, run_ids: Sequence[str]) -> list[RunOutcome]:
         return trajectories(evidence, self.of, run_ids)
 
-    def freedom(self, n_units: int, n_runs: int) -> int:
-        return n_runs - n_units
-
     def over_models(self, evidence: Evidence, units: Mapping[str, Placed], delta: float | None) -> Ruling:
         """All pairs h: holds; all f: fails; some of each: mixed; else inconclusive. Models of few runs are left out."""
         ordered = sorted(units, key=lambda name: (units[name].x, name))
         enough = [name for name in ordered if len(units[name].runs) >= gates.RUNS_NEEDED]
-        if len(enough) < gates.MODELS_NEEDED:
+        values = len({units[name].x for name in enough})
+        if values < gates.MODELS_NEEDED:
             had = f"{counted(len(enough), 'model')} of the {gates.MODELS_NEEDED} that are needed"
+            if len(enough) > values:
+                had = f"one value of {self.over} in {counted(len(enough), 'model')}"
             return Ruling("insufficient", f"Only {had} with {gates.RUNS_NEEDED} training runs.", unit=self.in_unit)
-        pairs = self._pairs(evidence, {name: units[name].runs for name in enough})
+        pairs = self._pairs(evidence, {name: units[name] for name in enough})
         found = [pair.outcome(self.threshold) for pair in pairs]
         told = "; ".join(pair.told(self.threshold) for pair in pairs)
         left = [name for name in ordered if name not in enough]
         few = f" Left out, with fewer than {gates.RUNS_NEEDED} runs: {', '.join(left)}." if left else ""
-        low, mean, high = _mean(pairs, {name: len(units[name].runs) for name in enough})
+        mean = _mean(pairs, {name: len(units[name].runs) for name in enough})
         return Ruling(
             "holds" if set(found) == {"h"} else "fails" if set(found) == {"f"} else _some(found),
             f"{told}.{few}",
-            mean,
-            low,
-            high,
+            mean.estimate,
+            mean.low,
+            mean.high,
             unit=self.in_unit,
             flips=self._flips(pairs),
+            standard_error=standard_error(mean, mean.n - len(enough)),
         )
 
-    def _pairs(self, evidence: Evidence, models: Mapping[str, Sequence[RunOutcome]]) -> list[_Pair]:
+    def _pairs(self, evidence: Evidence, models: Mapping[str, Placed]) -> list[_Pair]:
         pairs = []
-        for lower, upper in pairwise(models):
-            alike = self._likeness(evidence, [*models[lower], *models[upper]])
+        for lower, upper in neighbours(models, lambda name: models[name].x):
+            alike = self._likeness(evidence, [*models[lower].runs, *models[upper].runs])
             known = np.isfinite(alike[np.triu_indices(len(alike), 1)]).all()
-            pairs.append(_Pair(lower, upper, separation(alike, len(models[lower])) if known else None))
+            pairs.append(_Pair(lower, upper, separation(alike, len(models[lower].runs)) if known else None))
         corrected = iter(holm([pair.parted.p for pair in pairs if pair.parted is not None]))
         return [_Pair(p.lower, p.upper, p.parted, next(corrected) if p.parted else None) for p in pairs]
 
@@ -135,11 +135,11 @@ def _some(found: Sequence[Outcome]) -> Literal["mixed", "inconclusive"]:
     return "mixed" if "h" in found and "f" in found else "inconclusive"
 
 
-def _mean(pairs: Sequence[_Pair], sizes: Mapping[str, int]) -> tuple[float | None, float | None, float | None]:
+def _mean(pairs: Sequence[_Pair], sizes: Mapping[str, int]) -> Interval:
     """The mean difference over the pairs, in the middle of its interval, every run left out in turn."""
     parted = [(pair, pair.parted) for pair in pairs if pair.parted is not None]
     if not parted:
-        return None, None, None
+        return Interval(None, None, None, 0, METHOD, reason="no pair of models can be compared")
     mean = sum(found.interval.estimate or 0.0 for _, found in parted) / len(parted)
     without = {name: np.full(n, mean) for name, n in sizes.items()}
     for pair, found in parted:
@@ -147,5 +147,4 @@ def _mean(pairs: Sequence[_Pair], sizes: Mapping[str, int]) -> tuple[float | Non
         without[pair.lower] += change[: sizes[pair.lower]]
         without[pair.upper] += change[sizes[pair.lower] :]
     by_labels = sum(found.variance for _, found in parted) / len(parted) ** 2
-    interval = grouped_jackknife(mean, list(without.values()), more=by_labels)
-    return interval.low, mean, interval.high
+    return grouped_jackknife(mean, list(without.values()), more=by_labels)

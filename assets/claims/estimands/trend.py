@@ -46,9 +46,6 @@ class Trend(OverModels):
         """The quantity of each run of the family, all of one variant and one grid of checkpoints."""
         return [taken(run_id, estimate) for run_id, estimate in evidence.compared(self.of, run_ids).items()]
 
-    def freedom(self, n_units: int, n_runs: int) -> int:
-        return n_units - 2
-
     def over_models(self, evidence: Evidence, units: Mapping[str, Placed], delta: float | None) -> Ruling:
         groups = [Group(name, place(unit.x, self.scale), unit.values) for name, unit in units.items()]
         if self.direction == "flat":
@@ -64,6 +61,7 @@ class Trend(OverModels):
             slope.high,
             unit=self.in_unit,
             flips=self._flips(found),
+            standard_error=pooling.standard_error(slope, slope.n - 2),
         )
 
     def _flat(self, groups: Sequence[Group], delta: float) -> Ruling:
@@ -72,10 +70,11 @@ class Trend(OverModels):
         ruling = equivalence_rule(
             found, delta, self.in_unit, f"Slope over {', '.join(g.name for g in sorted(groups, key=lambda g: g.x))}"
         )
-        if len(groups) < trends.MODELS_NEEDED:
-            reason = f"A trend needs {trends.MODELS_NEEDED} models, there are {len(groups)}. {ruling.reason}"
+        lacking = trends.too_few(x)
+        if lacking:
+            reason = f"{lacking[:1].upper()}{lacking[1:]}. {ruling.reason}"
             return replace(ruling, verdict="insufficient", reason=reason, flips=())
-        return ruling
+        return replace(ruling, standard_error=pooling.standard_error(found.wide, found.wide.n - 2))
 
     def _flips(self, found: trends.Trend) -> tuple[dict[str, str], ...]:
         against = [step for step in found.steps if step.reversed]

@@ -10,7 +10,7 @@ import statsmodels.api as sm
 from statsmodels.stats.multitest import multipletests
 
 from assets.claims.regressions import run_quantities
-from assets.claims.trends import Group, Trend, holm, neighbour_steps, slope_interval, trend
+from assets.claims.trends import Group, Trend, holm, neighbour_steps, neighbours, slope_interval, trend
 
 
 @pytest.fixture(scope="session")
@@ -170,3 +170,15 @@ def test_models_of_one_run_have_no_step_to_test() -> None:
 
     assert [step.p is None for step in steps] == [True, False]
     assert [step.reversed for step in steps] == [False, True]
+
+
+def test_neighbours_are_models_of_the_next_value_and_never_of_the_same() -> None:
+    found = neighbours(["b1", "a", "c", "b2"], lambda name: name[0])
+
+    assert found == [("a", "b1"), ("a", "b2"), ("b1", "c"), ("b2", "c")]
+
+
+def test_equal_means_have_a_slope_of_0_without_scatter() -> None:
+    found = slope_interval([1, 2, 3, 4], [0.5, 0.5, 0.5, 0.5])
+
+    assert (found.low, found.estimate, found.high) == (0, 0, 0)

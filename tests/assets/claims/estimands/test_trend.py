@@ -5,6 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from assets.claims.decide import read_material
+from assets.claims.estimands.base import Placed
+from assets.claims.estimands.trend import Trend
+from assets.claims.outcomes import RunOutcome
+
 if TYPE_CHECKING:
     from tests.assets.claims.conftest import Library, World
 
@@ -113,3 +118,56 @@ def test_five_families_are_pooled_and_each_is_left_out_once(world: World, librar
     assert across["pi_low"] <= across["ci_low"] < across["estimate"] < across["ci_high"] <= across["pi_high"]
     assert "without any one" in across["reason"]
     assert "convenience sample of 5 families" in across["reason"]
+
+
+def test_models_of_one_size_are_no_step_of_a_trend(world: World, library: Library) -> None:
+    """Twins of the second size, of which the one named later peaks much lower: sizes do not differ between them."""
+    sizes(world, [0.3, 0.4, 0.5, 0.6])
+    sizes(world, [0.35], prefix="twin")
+    world.models[-1]["n_params"] = int(SIZES[1])
+
+    decided = world.decide(library.plain("larger-higher-previous-token"))
+
+    assert decided.word("family", "natural") == "holds"
+
+
+def test_four_models_of_one_size_are_no_trend(world: World, library: Library) -> None:
+    sizes(world, [0.6, 0.5, 0.4, 0.3])
+    for model in world.models:
+        model["n_params"] = int(SIZES[0])
+
+    family = world.decide(library.plain("larger-higher-previous-token"))("family", "natural")
+
+    assert family["verdict"] == "insufficient"
+    assert "a trend needs 4 models of different values, the 4 there are have 1 of them" in family["reason"]
+
+
+def test_a_family_without_scatter_is_pooled_with_others(world: World, library: Library) -> None:
+    """Means on one line to the last digit have no standard error: it is then not known for all families."""
+    own = library.claim("larger-higher-previous-token").estimand.model_dump(mode="json")
+    flat = library.plain("larger-higher-previous-token", estimand={**own, "direction": "flat"}, delta=0.05)
+    sizes(world, [0.5, 0.5, 0.5, 0.5], "exact", spread=0.0)
+    for i in range(4):
+        sizes(world, [0.500, 0.502 + 0.0003 * i, 0.499, 0.501], f"family{i}", spread=0.0)
+
+    across = world.decide(flat)("across", "all")
+
+    assert (across["verdict"], across["n_h"]) == ("holds", 5)
+
+
+def test_an_equivalence_is_pooled_by_its_standard_error_and_not_by_the_width_shown(
+    world: World, library: Library
+) -> None:
+    """The interval shown is that of 90 %; means 0, .02, .01, .05 on 1 ... 4 have a slope of .014, standard error
+    .006480741 (R 4, lm)."""
+    means = [0.0, 0.02, 0.01, 0.05]
+    own = library.claim("same-relative-depth").estimand.model_dump(mode="json")
+    flat = Trend.model_validate({**own, "scale": "linear"})
+    units = {str(i): Placed(i + 1.0, (RunOutcome(str(i), "decided", estimate=y),)) for i, y in enumerate(means)}
+    with world.catalog() as connection:
+        evidence = read_material(connection, []).evidence
+
+    ruling = flat.over_models(evidence, units, 0.1)
+
+    assert ruling.verdict == "holds"
+    assert ruling.standard_error == pytest.approx(0.006480741, abs=1e-8)
