@@ -11,7 +11,7 @@ claim asks for (readings.py), intervals and summaries of heads (scores.py), traj
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +23,15 @@ from assets.claims.choosing import AT, Place, Value
 from assets.claims.readings import FROM_THE_LAST, Estimate, Reading, Scale, not_formed, over_training
 from assets.claims.scores import less, summarised, with_intervals
 from assets.claims.summaries import Trajectory
+
+KEPT = (
+    *("checkpoint_id", "run_id", "model_id", "family_id", "step", "tokens_seen", "is_final"),
+    *("variant_id", "layer", "head", "sender_layer", "sender_head", "stratum"),
+    *("value", "value_a", "value_b", "chance", "standard_error", "n"),
+)
+"""Columns of the evidence that readings are made of."""
+SCORES_KEPT = 6
+"""Kinds of scores held at a time: they are as long as the evidence, and what is made of them is short and kept."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +66,12 @@ class Evidence:
         found = rows.select("variant_id", "metric_id", "parameters").unique().sort("variant_id")
         self.variants = [Variant(v, m, json.loads(p or "{}")) for v, m, p in found.iter_rows()]
         self._metric_of = {variant.variant_id: variant.metric_id for variant in self.variants}
-        self._rows = {str(key[0]): part for key, part in rows.partition_by("variant_id", as_dict=True).items()}
+        parts = rows.select(KEPT).partition_by("variant_id", as_dict=True)
+        self._rows = {str(key[0]): part for key, part in parts.items()}
         self._model_of = dict(rows.select("run_id", "model_id").unique().iter_rows())
         self._adds_bos, self._n_layers, self._designs = adds_bos, n_layers, designs or {}
         self._origins = self._find_origins(rows)
-        self._scores: dict[str, dict[str, pl.DataFrame]] = {}
+        self._scores: OrderedDict[str, dict[str, pl.DataFrame]] = OrderedDict()
         self._trajectories: dict[str, dict[str, dict[str, Trajectory]]] = {}
         self._finals: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
         self._heads: dict[tuple[str, str, str], tuple[pl.DataFrame, dict[str, pl.DataFrame]]] = {}
@@ -125,8 +135,10 @@ class Evidence:
 
     def lacks_placebo(self, reading: Reading, run_id: str, variant_id: str | None) -> bool:
         """Whether the claim subtracts a placebo that the run was not measured with: it is read by its score alone."""
-        self.scores(reading)
-        return (variant_id, run_id) in self._without_placebo[reading.scoring.key()]
+        key = reading.scoring.key()
+        if key not in self._without_placebo:
+            self.scores(reading)
+        return (variant_id, run_id) in self._without_placebo[key]
 
     def shared(self, reading: Reading, run_ids: Iterable[str]) -> str | None:
         """The variant that most of the runs have, the preferred one among equals: what can be compared between them."""
@@ -175,6 +187,9 @@ class Evidence:
             allowed = [v for v in self.variants if reading.rank(v.metric_id, v.parameters) is not None]
             made = {v.variant_id: self._scored(v, reading) for v in allowed}
             self._scores[key] = {variant: frame for variant, frame in made.items() if frame.height}
+            while len(self._scores) > SCORES_KEPT:
+                self._scores.popitem(last=False)
+        self._scores.move_to_end(key)
         return self._scores[key]
 
     def _scored(self, variant: Variant, reading: Reading) -> pl.DataFrame:
@@ -215,6 +230,7 @@ class Evidence:
                 standard_error=pl.col("standard_error") / span,
             )
             .filter(pl.col("value").is_finite())
+            .drop("chance")
         )
 
     # One number per run

@@ -97,6 +97,7 @@ class Equivalence:
     """95 %: outside of +-delta means different."""
 
 
+@cache
 def share_interval(successes: int, n: int, confidence: float = CONFIDENCE, side: Side = "both") -> Interval:
     """Exact interval of a share (Clopper and Pearson 1934); `side` lower or upper puts all the error on that side."""
     if not 0 <= successes <= n:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -191,21 +192,33 @@ class Reading(Strict):
         }
         return heads.get(self.summary, what)
 
-    @property
+    def __copy__(self) -> Reading:
+        """Without what was worked out of this one: a copy is made to differ."""
+        made = super().__copy__()
+        for name in ("scoring", "reducing", "text"):
+            made.__dict__.pop(name, None)
+        return made
+
+    @cached_property
     def scoring(self) -> Reading:
         """The same scores of heads: equal for readings that differ only in what is made of them."""
         return Reading(
             metrics=self.metrics, parameters=self.parameters, stratum=self.stratum, minus=self.minus, scale=self.scale
         )
 
-    @property
+    @cached_property
     def reducing(self) -> Reading:
         """The same number per checkpoint: equal for readings that differ only in the quantity."""
         changed = {"quantity": "final", "formed_above": None, "since_step": 0, "split": "whole"}
         return self.model_copy(update=changed)
 
-    def key(self) -> str:
+    @cached_property
+    def text(self) -> str:
         return self.model_dump_json()
+
+    def key(self) -> str:
+        """Equal for equal readings."""
+        return self.text
 
 
 def _of(reading: Reading) -> str:

@@ -1,6 +1,6 @@
-"""What measuring and importing cost: `python -m tests.bench`. Not here: whether it is right (tests/assets)."""
+"""What measuring, importing and deciding cost: `python -m tests.bench`. Not here: whether it is right."""
 
-from tests.bench import attention, battery, import_induction, sentences, sweep
+from tests.bench import attention, battery, deciding, import_induction, sentences, sweep
 
 if __name__ == "__main__":
     attention.main()
@@ -8,3 +8,4 @@ if __name__ == "__main__":
     sweep.main()
     sentences.main()
     import_induction.main()
+    deciding.main()

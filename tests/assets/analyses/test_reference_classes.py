@@ -16,8 +16,8 @@ from assets.claims.evidence import Evidence
 from assets.claims.schema import Claim, load_claims
 from assets.claims.subjects import Subjects
 from catalog.build import _create
+from tests.assets.claims.conftest import EVIDENCE
 
-NAMES = ("run_id", "model_id", "variant_id", "metric_id", "parameters", "provenance", "source_id")
 SIZES = (10, 20, 40, 80)
 CLAIM = load_claims(["same-layer-across-seeds"])[0]
 """About softmax models of two layers or more."""
@@ -47,7 +47,7 @@ def verdict(subject: str, word: str, level: str = "model") -> dict[str, Any]:
 
 def rows(of: Subjects, *verdicts: dict[str, Any], claim: Claim = CLAIM) -> dict[str, list[dict[str, Any]]]:
     """What the analysis finds."""
-    nothing = Evidence(pl.DataFrame(schema=dict.fromkeys(NAMES, pl.String)), {}, {})
+    nothing = Evidence(pl.DataFrame(schema=EVIDENCE), {}, {})
     with duckdb.connect() as connection:
         decisions = Decisions(list(verdicts), [], [])
         found = ANALYSIS.rows(Situation(connection, [claim], Material(of, nothing, {}), decisions, "e1", 1))
