@@ -18,7 +18,7 @@ from assets.claims import pooling
 from assets.claims.estimands.base import Estimand
 from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
-from assets.claims.readings import Reading
+from assets.claims.readings import Reading, not_formed
 from assets.claims.summaries import largest_gap, similarity
 from assets.claims.verdicts import by_interval, counted, not_excluded, number
 
@@ -28,7 +28,8 @@ Statistic = Literal["largest_gap", "correlation"]
 class Similarity(Estimand):
     """At least this share of the pairs of runs is alike: largest gap below, or correlation above, the threshold.
 
-    The share's interval is the jackknife's over runs, since pairs that share a run are no independent units.
+    The share's interval is the jackknife's over runs, since pairs that share a run are no independent units. Curves of
+    runs in none of which the thing forms (formed_above) are alike in showing nothing: there the claim does not apply.
     """
 
     unit: ClassVar[Literal["run", "model", "family"]] = "model"
@@ -56,7 +57,15 @@ class Similarity(Estimand):
         return {"of": self.of}
 
     def sample(self, evidence: Evidence, run_ids: Sequence[str]) -> list[RunOutcome]:
-        return trajectories(evidence, self.of, run_ids)
+        """With formed_above, all runs count where any of them formed: the others then differ from it."""
+        runs = trajectories(evidence, self.of, run_ids)
+        absent = {run.run_id: not_formed(self.of, "peak", run.estimate) for run in runs if run.estimate is not None}
+        if not all(absent.values()):
+            return runs
+        return [
+            replace(run, state="undefined", estimate=None, reason=absent[run.run_id]) if run.run_id in absent else run
+            for run in runs
+        ]
 
     def over_runs(self, evidence: Evidence, outcomes: Sequence[RunOutcome], delta: float | None) -> Ruling:
         values = compared(evidence, self.of, outcomes, self.statistic)

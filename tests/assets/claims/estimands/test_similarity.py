@@ -64,3 +64,27 @@ def test_correlation_as_the_statistic(world: World, library: Library) -> None:
 
     assert model["verdict"] == "holds"
     assert "have a correlation above 0.9" in model["reason"]
+
+
+def flat(world: World, heights: list[float]) -> World:
+    world.model("m")
+    for i, height in enumerate(heights):
+        world.run(f"r{i}", "m").curve(f"r{i}", "previous_token", {0: 0.0, 100: height, 200: height})
+    return world
+
+
+def test_curves_in_which_nothing_forms_are_not_alike(world: World, library: Library) -> None:
+    model = flat(world, [0.1, 0.12, 0.11, 0.1, 0.12]).decide(library.plain("trajectories-alike-within-model"))(
+        "model", "m"
+    )
+
+    assert model["verdict"] == "not_applicable"
+    assert "is 0.12, not above 0.3" in model["reason"] or "is 0.1, not above 0.3" in model["reason"]
+
+
+def test_runs_in_which_it_does_not_form_differ_from_those_in_which_it_does(world: World, library: Library) -> None:
+    model = flat(world, [0.6, 0.6, 0.6, 0.1, 0.1, 0.1]).decide(library.plain("trajectories-alike-within-model"))(
+        "model", "m"
+    )
+
+    assert (model["verdict"], model["estimate"]) == ("fails", pytest.approx(6 / 15))
