@@ -10,12 +10,12 @@ general.
     family   natural families: models, those of one parent being one unit
     across   natural families that vote
 
-Not here: the rules (verdicts.py), the estimates (estimands/), what stands beside a verdict (robustness.py).
+Not here: the rules (verdicts.py), the estimates (estimands/), why there is no verdict, in words (telling.py), what
+stands beside a verdict (robustness.py).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -32,10 +32,10 @@ from assets.claims.outcomes import DECIDED, Ruling, RunOutcome, Verdict
 from assets.claims.readings import Reading
 from assets.claims.schema import Claim
 from assets.claims.subjects import Subjects
+from assets.claims.telling import convenience_sample, nothing, reasons_of, too_few
 from assets.claims.verdicts import counted, family_rule, number, vote, votes_rule
 
 WORDS: dict[str | None, Verdict] = {"h": "holds", "f": "fails", "u": "inconclusive"}
-NOT_YET, NEVER = "Can't be decided yet", "Does not apply"
 NO_PLACEBO = "no placebo"
 EVALUATED = (*DECIDED, "inconclusive")
 Vote = Literal["h", "f", "m"]
@@ -177,7 +177,7 @@ class Judging:
     def _run(self, run_id: str) -> Judged:
         run = self.outcomes[run_id]
         if run.state != "decided":
-            return Judged("run", run_id, _nothing([run]), (run,), frozenset())
+            return Judged("run", run_id, nothing([run]), (run,), frozenset())
         ruling = Ruling(
             WORDS[run.outcome],
             f"{self._words([run])}: {run.reason}.",
@@ -203,12 +203,12 @@ class Judging:
     def _model(self, model_id: str) -> Judged:
         runs, decided = self._of(self.subjects.of_model(model_id))
         if not decided:
-            return Judged("model", model_id, _nothing(runs), runs, frozenset())
+            return Judged("model", model_id, nothing(runs), runs, frozenset())
         ruling = self.estimand.over_runs(self.evidence, decided, self.claim.delta)
         without: dict[str, Verdict] = {}
         if len(decided) < gates.RUNS_NEEDED:
             had = counted(len(decided), "training run")
-            ruling = _too_few(ruling, f"{had} of the {gates.RUNS_NEEDED} that are needed")
+            ruling = too_few(ruling, f"{had} of the {gates.RUNS_NEEDED} that are needed")
         elif self.examine:
             without = {
                 left.run_id: self.estimand.over_runs(
@@ -228,7 +228,7 @@ class Judging:
             together.setdefault(run.properties["architecture"] or "", []).append(run_id)
         for architecture in sorted(set(together) - {""}):
             runs, decided = self._of(together[architecture])
-            ruling = self.estimand.over_architecture(decided) if decided else _nothing(runs)
+            ruling = self.estimand.over_architecture(decided) if decided else nothing(runs)
             yield Judged("architecture", architecture, ruling, runs, _ids(decided))
 
     # Families
@@ -240,12 +240,13 @@ class Judging:
         own = {model_id: models[model_id] for model_id in self.subjects.models_of(family_id)}
         evaluated = {m: judged for m, judged in own.items() if judged.ruling.verdict in EVALUATED}
         if not evaluated:
-            return Judged("family", family_id, _nothing(runs, _reasons_of(own)), runs, frozenset())
+            why = reasons_of({model_id: judged.ruling for model_id, judged in own.items()})
+            return Judged("family", family_id, nothing(runs, why), runs, frozenset())
         verdicts = {model_id: judged.ruling.verdict for model_id, judged in evaluated.items()}
         units = self._units(verdicts)
         ruling = family_rule(units)
         if len(units) < gates.MODELS_NEEDED:
-            ruling = _too_few(ruling, f"{counted(len(units), 'model')} of the {gates.MODELS_NEEDED} that are needed")
+            ruling = too_few(ruling, f"{counted(len(units), 'model')} of the {gates.MODELS_NEEDED} that are needed")
         included = frozenset().union(*(judged.included for judged in evaluated.values()))
         return Judged("family", family_id, ruling, runs, included, self._family_without(evaluated, verdicts))
 
@@ -277,7 +278,7 @@ class Judging:
         runs = tuple(self._known(self.outcomes[run_id], estimand) for run_id in self.subjects.of_family(family_id))
         decided = tuple(run for run in runs if run.state == "decided")
         if not decided:
-            return Judged("family", family_id, _nothing(runs), runs, frozenset())
+            return Judged("family", family_id, nothing(runs), runs, frozenset())
         ruling = estimand.over_models(self.evidence, self._placed(decided, estimand), self.claim.delta)
         said = ruling.reason[:1].lower() + ruling.reason[1:]
         against = f" against {estimand.over}" if isinstance(estimand, OverModels) else ""
@@ -325,17 +326,17 @@ class Judging:
                 included |= voters
                 by_runs += [family_id] * flagged
         if not votes:
-            nothing = _nothing(runs) if runs else Ruling("insufficient", "There is no natural family in the catalog.")
-            if nothing.verdict == "insufficient" and any(run.state == "decided" for run in runs):
-                nothing = Ruling("insufficient", "No natural family has a verdict of its own yet.", n_h=0, n_f=0, n_u=0)
-            return Judged("across", "all", nothing, runs, frozenset())
+            absent = nothing(runs) if runs else Ruling("insufficient", "There is no natural family in the catalog.")
+            if absent.verdict == "insufficient" and any(run.state == "decided" for run in runs):
+                absent = Ruling("insufficient", "No natural family has a verdict of its own yet.", n_h=0, n_f=0, n_u=0)
+            return Judged("across", "all", absent, runs, frozenset())
         ruling = votes_rule(votes)
         few = len(votes) < gates.FAMILIES_NEEDED
         if few:
-            ruling = _too_few(ruling, f"{counted(len(votes), 'family')} of the {gates.FAMILIES_NEEDED} that are needed")
+            ruling = too_few(ruling, f"{counted(len(votes), 'family')} of the {gates.FAMILIES_NEEDED} that are needed")
         elif self.estimand.continuous:
             ruling = self._pooled(ruling, votes, models, families)
-        ruling = replace(ruling, reason=f"{ruling.reason} {self._sample_told(votes, by_runs, included)}")
+        ruling = replace(ruling, reason=f"{ruling.reason} {self._sample(votes, by_runs, included)}")
         left = (
             {name: {k: v for k, v in votes.items() if k != name} for name in votes} if self.examine and not few else {}
         )
@@ -354,6 +355,10 @@ class Judging:
             return vote([model.ruling.verdict for model in decided]), voters, False
         told = [run for run in judged.runs if run.state == "decided" and run.outcome in ("h", "f")]
         return vote([run.outcome or "" for run in told]), _ids(told), True
+
+    def _sample(self, votes: Mapping[str, Vote], by_runs: Sequence[str], included: Iterable[str]) -> str:
+        behind = [self.subjects.runs[run_id].properties for run_id in sorted(included)]
+        return convenience_sample(list(votes), behind, by_runs)
 
     def _pooled(
         self, ruling: Ruling, votes: Mapping[str, Vote], models: Mapping[str, Judged], families: Mapping[str, Judged]
@@ -393,65 +398,6 @@ class Judging:
             unit=self.estimand.in_unit,
         )
 
-    def _sample_told(self, votes: Mapping[str, Vote], by_runs: Sequence[str], included: Iterable[str]) -> str:
-        """What the families are a sample of, in words."""
-        behind = [self.subjects.runs[run_id].properties for run_id in sorted(included)]
-        said = [f"A convenience sample of {counted(len(votes), 'family')} ({', '.join(votes)})"]
-        covers = []
-        for name, label in (("organisation", "organisations"), ("attention", "attention")):
-            found = sorted({str(p[name]) for p in behind if p[name] is not None})
-            covers += [f"{label}: {', '.join(found)}"] if found else []
-        sizes = [p["n_params"] for p in behind if p["n_params"]]
-        years = [p["released_on"].year for p in behind if p["released_on"]]
-        covers += [f"parameters: {_span([f'{size / 1e6:,.0f}M' for size in sorted(sizes)])}"] if sizes else []
-        covers += [f"released: {_span([str(year) for year in sorted(years)])}"] if years else []
-        said += [f"covering {'; '.join(covers)}"] if covers else []
-        flagged = f" {', '.join(by_runs)} voted by single training runs." if by_runs else ""
-        return f"{', '.join(said)}.{flagged}"
-
-
-def _span(rising: Sequence[str]) -> str:
-    return rising[0] if rising[0] == rising[-1] else f"{rising[0]} to {rising[-1]}"
-
 
 def _ids(runs: Iterable[RunOutcome]) -> frozenset[str]:
     return frozenset(run.run_id for run in runs)
-
-
-def _too_few(ruling: Ruling, had: str) -> Ruling:
-    """The same estimates, but no verdict on so few units."""
-    flips = tuple(flip for flip in ruling.flips if "more" in flip["when"])
-    return replace(ruling, verdict="insufficient", reason=f"Only {had}. {ruling.reason}", flips=flips)
-
-
-def _nothing(runs: Sequence[RunOutcome], others: Sequence[str] = ()) -> Ruling:
-    """No unit counts: the claim does not apply (if it applies to none of the runs), or measurements are missing."""
-    if not runs:
-        return Ruling("insufficient", "There is no training run in the catalog.")
-    applies = any(run.state != "undefined" for run in runs)
-    told = list(others) or _reasons(runs)
-    said = "; ".join(told)
-    if applies:
-        return Ruling("insufficient", f"{NOT_YET}: {said}.")
-    return Ruling("not_applicable", f"{NEVER}: {said}.")
-
-
-def _reasons(runs: Sequence[RunOutcome]) -> list[str]:
-    """The three commonest reasons; those that differ in their numbers only are told by the first of them."""
-    alike: dict[str, list[str]] = {}
-    for run in runs:
-        alike.setdefault(re.sub(r"\d[\d.e+-]*", "#", run.reason), []).append(run.reason)
-    found = []
-    for same in sorted(alike.values(), key=len, reverse=True)[:3]:
-        of = "" if len(set(same)) == 1 else "the first of "
-        found.append(same[0] if len(runs) == 1 else f"{same[0]} ({of}{counted(len(same), 'training run')})")
-    return found
-
-
-def _reasons_of(models: Mapping[str, Judged]) -> list[str]:
-    """What kept each of these models from a verdict, the same reasons said once."""
-    together: dict[str, list[str]] = {}
-    for model_id, judged in models.items():
-        reason = judged.ruling.reason.removeprefix(f"{NOT_YET}: ").removeprefix(f"{NEVER}: ")
-        together.setdefault(reason.rstrip("."), []).append(model_id)
-    return [f"{', '.join(names)}: {reason[:1].lower()}{reason[1:]}" for reason, names in list(together.items())[:3]]

@@ -268,6 +268,17 @@ def test_a_family_without_decided_models_votes_by_its_runs_and_is_flagged(world:
     assert "lonely voted by single training runs." in across["reason"]
 
 
+def test_a_model_made_of_another_is_named_where_it_votes(world: World, library: Library) -> None:
+    families(world, "hhhh")
+    induction_runs(world, 1, model="chat", family="lonely")
+    world.models[-1] |= {"tuning": "instruct", "precision": "q4_1", "parent_model_id": "elsewhere"}
+
+    across = world.decide(library.plain("prefix-matching-heads-exist"))("across", "all")
+
+    said = "Tuned or quantised, and no evidence on what it was made of: chat (instruct, q4_1)."
+    assert across["reason"].endswith(said)
+
+
 def test_a_family_that_disagrees_inside_makes_it_mixed(world: World, library: Library) -> None:
     families(world, "hhhhh")
     induction_runs(world, 5, NOTHING, "m0-large", "family0")
