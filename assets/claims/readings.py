@@ -168,7 +168,9 @@ class Reading(Strict):
 
     @property
     def unit(self) -> str:
-        return UNITS.get(self.quantity, SCALES[self.scale] + (" minus placebo" if self.minus else ""))
+        """The quantity's unit; of values as they are, the name of the metric where there is one."""
+        scale = self.metrics[0] if self.scale == "value" and len(self.metrics) == 1 else SCALES[self.scale]
+        return UNITS.get(self.quantity, scale + (" minus placebo" if self.minus else ""))
 
     def words(self, metric: str | None = None) -> str:
         """What is read, as a part of a sentence; of the metrics that of this id, where it is known which was read."""

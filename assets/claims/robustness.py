@@ -56,7 +56,7 @@ def flips_by_choice(verdict: Verdict, single: Mapping[str, Verdict]) -> list[dic
         single: by specification that differs from the claim in one dimension, the verdict under it.
     """
     return [
-        {"when": f"with {name}", "becomes": other}
+        {"when": f"with {name.replace('=', ': ')}", "becomes": other}
         for name, other in single.items()
         if other != verdict and other in EXAMINED
     ]

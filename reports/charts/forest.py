@@ -32,6 +32,7 @@ def figure(
     query: Query,
     noun: str,
     lines: Sequence[float] = (),
+    note: str = "",
 ) -> Figure:
     """Estimates as points with intervals, one panel a group.
 
@@ -39,6 +40,7 @@ def figure(
         rows: group, label, row (what shares a line), estimate, ci_low, ci_high, verdict.
         noun: what a point is: training run, model, family.
         lines: where the claim's criterion lies, if anywhere.
+        note: what the estimates do not show of how they are decided; a sentence for the end of the caption.
     """
     drawn = [row for row in rows if row["estimate"] is not None]
     if not drawn:
@@ -54,7 +56,8 @@ def figure(
     verdicts = tuple(Key(word.label, word.verdict, "verdict") for word in VERDICTS if word.verdict in present)
     line = (Key(f"criterion: {_named(lines)}", "var(--ink)", "dash"),) if lines else ()
     left_out = sum(row["estimate"] is None for row in rows)
-    return Figure(name, title, _caption(drawn, noun, left_out, domain), query, panels, (*verdicts, *line))
+    caption = f"{_caption(drawn, noun, left_out, domain)} {note}".rstrip()
+    return Figure(name, title, caption, query, panels, (*verdicts, *line))
 
 
 def _named(lines: Sequence[float]) -> str:
@@ -68,13 +71,13 @@ def _domain(rows: Sequence[Mapping[str, Any]], lines: Sequence[float]) -> tuple[
     ends += lines
     low, high = min(0.0, *ends), max(ends)
     margin = 0.04 * (high - low) or 0.5
-    return (low - margin if low < 0 else low, high + margin)
+    return (low - margin, high + margin)
 
 
 def _panel(rows: Sequence[Mapping[str, Any]], domain: tuple[float, float], lines: Sequence[float]) -> Spec:
     key = "label" if len(rows) <= ROWS else "row"
     names = [str(row[key]) for row in rows]
-    names = _shortened(names) if rows[0]["group"] else names
+    names = _shortened(names, rows[0]["group"]) if rows[0]["group"] else names
     points = [
         {
             "row": name,
@@ -123,11 +126,11 @@ def _intervals(domain: tuple[float, float], n_rows: int, limit: int) -> Spec:
     return spec(chart.properties(width="container", height=max(50, 17 * n_rows)))
 
 
-def _shortened(names: Sequence[str]) -> list[str]:
-    """Names without the parts (up to a hyphen) that all of them begin with: `seed3`, `70m-seed3`."""
+def _shortened(names: Sequence[str], group: str) -> list[str]:
+    """Names without the parts (up to a hyphen) that all of them, or one name and its group, begin with: `seed3`."""
     parts = [name.split("-") for name in names]
     if len(set(names)) == 1:
-        return list(names)
+        return [name.removeprefix(f"{group}-") for name in names]
     shared = next(i for i, column in enumerate(zip_longest(*parts)) if len(set(column)) > 1)
     return ["-".join(part[min(shared, len(part) - 1) :]) for part in parts]
 

@@ -19,7 +19,7 @@ from reports.pages.classes import classes_of
 from reports.pages.facts import Facts, Row
 from reports.pages.family import Measured
 from reports.pages.history import history_of
-from reports.pages.matrix import share
+from reports.pages.matrix import is_instrument, share
 from reports.pages.predictions import predictions_query
 from reports.query import Query
 from reports.words import EVALUATED, LABELS, OUTCOMES, readable
@@ -93,6 +93,7 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, claim: Row, numbers: 
         title=claim["statement"],
         values={
             "claim": claim,
+            "is_instrument": is_instrument(claim),
             "refuted_by": estimand.get("refuted_by"),
             "exploratory": any(verdict["exploratory"] for verdict in verdicts),
             "across": next((verdict for verdict in verdicts if verdict["level"] == "across"), None),

@@ -24,6 +24,8 @@ OF_FAMILIES = ("trend", "onset_trend", "onset_alike", "separation")
 """Kinds that are decided over the models of a family."""
 CHARTED_OTHERWISE = ("trend", "onset_trend", "similarity", "separation")
 """Kinds whose runs are shown by size, or by their trajectories."""
+CHECKED = "A training run passes if all its checks do; this is the first of them, the table below says which failed."
+DRAWN = "Decided by how seldom independent draws agree as much, not by the interval."
 
 
 def figures(
@@ -34,7 +36,7 @@ def figures(
     numbers: Mapping[str, Measured],
     queries: tuple[Query, Query],
 ) -> list[Figure]:
-    """All figures of a claim, at least one.
+    """All figures of a claim that show something; without any, the first, which says so.
 
     Args:
         numbers: measured values of the families that the claim was decided on, in the order in which they are shown.
@@ -43,7 +45,8 @@ def figures(
     places = {family: place for place, family in enumerate(numbers)}
     ordered = sorted(runs, key=lambda run: places[run["family_id"]])
     found = [*_by_size(estimand, ordered, queries[1]), *_estimates(estimand, verdicts, ordered, queries)]
-    return found + ([_development(estimand, numbers)] if claim["axis"] == "developmental" else [])
+    found += [_development(estimand, numbers)] if claim["axis"] == "developmental" else []
+    return [figure for figure in found if figure.panels] or found[:1]
 
 
 def metrics_of(estimand: Any) -> list[str]:
@@ -64,6 +67,8 @@ def metrics_of(estimand: Any) -> list[str]:
 def run_lines(estimand: Estimand) -> list[float]:
     """Where the criterion's line lies among the runs' estimates; none where runs are not judged by a line."""
     kind = estimand.get("kind")
+    if kind == "reliability":
+        return [float(estimand["retest"])]
     if kind == "order":
         return [] if estimand.get("claimed") == "same" else [0.0]
     if kind == "onset_law":
@@ -90,6 +95,11 @@ def subject_lines(estimand: Estimand) -> list[float]:
         flat = "flat" in (estimand.get("direction"), estimand.get("claimed")) or estimand.get("claimed") == "at_chance"
         return [-delta, delta] if flat and isinstance(delta, int | float) else [0.0]
     return run_lines(estimand) if estimand.get("rule") == "mean" else []
+
+
+def _by_draws(estimand: Estimand) -> bool:
+    """Whether an agreement is held against that of draws."""
+    return (estimand.get("kind"), estimand.get("claimed")) == ("agreement", "above_chance")
 
 
 def _quantity(estimand: Estimand) -> str:
@@ -138,7 +148,8 @@ def _estimates(
     if estimand.get("kind") not in CHARTED_OTHERWISE and any(row["estimate"] is not None for row in rows):
         drawn = True
         title = "Estimate of each training run"
-        yield forest.figure("run-estimates", title, rows, queries[1], "training run", run_lines(estimand))
+        note = CHECKED if estimand.get("kind") == "reliability" else ""
+        yield forest.figure("run-estimates", title, rows, queries[1], "training run", run_lines(estimand), note)
     for level, noun in (("model", "model"), ("family", "family")):
         above = [
             {**verdict, "group": "", "label": verdict["subject"], "row": verdict["subject"]}
@@ -149,7 +160,8 @@ def _estimates(
             drawn = True
             judged = "family" if estimand.get("kind") in OF_FAMILIES else "model"
             lines = subject_lines(estimand) if level == judged else []
-            yield forest.figure(f"{level}-estimates", f"Estimate of each {noun}", above, queries[0], noun, lines)
+            note = DRAWN if level == judged and _by_draws(estimand) else ""
+            yield forest.figure(f"{level}-estimates", f"Estimate of each {noun}", above, queries[0], noun, lines, note)
     if not drawn:
         yield forest.figure("run-estimates", "Estimates", [], queries[0], "run, model or family", [])
 

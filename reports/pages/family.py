@@ -19,7 +19,7 @@ from reports.html import Page, family_path
 from reports.pages.classes import expected_of
 from reports.pages.facts import Facts, Row
 from reports.pages.likeness import AXES, likeness_of
-from reports.pages.matrix import Cell, cells
+from reports.pages.matrix import Cell, cells, is_instrument
 from reports.query import Query
 from reports.words import EVALUATED, LABELS, NONE, PROPERTIES, compact, number
 
@@ -87,7 +87,10 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, family: Row, numbers:
     models = facts.models_of(name)
     profile = head_maps.profile_figure(numbers.profile, name)
     together = overlays.recall_figure(numbers.best, numbers.behaviour, name)
-    standings = claim_standings(facts, name)
+    every = claim_standings(facts, name)
+    standings = [row for row in every if not is_instrument(row.claim)]
+    instruments = [row for row in every if is_instrument(row.claim)]
+    decided = [row for row in standings if row.spoken]
     return Page(
         path=family_path(name),
         template="family.html",
@@ -95,9 +98,10 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, family: Row, numbers:
         values={
             "family": family,
             "models": models,
-            "decided": [row for row in standings if row.spoken],
+            "decided": decided,
             "undecided": [row for row in standings if not row.spoken],
-            "tally": Counter(row.cell.verdicts[0]["verdict"] for row in standings if row.spoken).most_common(),
+            "instruments": instruments,
+            "tally": Counter(row.cell.verdicts[0]["verdict"] for row in decided).most_common(),
             "sentence": repeats.final_sentence(numbers.behaviour),
             "drift": trajectories.drift(numbers.best, numbers.behaviour, family["role"]),
             "development": [*([together] if together else []), *trajectories.figures(numbers.best, name)],

@@ -17,7 +17,7 @@ from reports.charts.figure import Figure, Panel
 from reports.html import Page
 from reports.pages.facts import MOVED, Facts, Row
 from reports.pages.family import Measured
-from reports.pages.matrix import VERDICTS, cells
+from reports.pages.matrix import VERDICTS, cells, instrument_cells, is_instrument
 from reports.words import EVALUATED, LABELS, LINES_PER_PANEL, count, listing
 
 GLANCE = ("induction", "prefix_matching", "previous_token", "previous_token_all")
@@ -25,13 +25,18 @@ GLANCE = ("induction", "prefix_matching", "previous_token", "previous_token_all"
 
 def page(facts: Facts, numbers: Mapping[str, Measured]) -> Page:
     """The first page."""
-    axes = list(dict.fromkeys(claim["axis"] for claim in facts.claims))
+    claims = [claim for claim in facts.claims if not is_instrument(claim)]
+    axes = list(dict.fromkeys(claim["axis"] for claim in claims))
+    instruments = instrument_cells(facts.verdicts)
     return Page(
         path="index.html",
         template="index.html",
         title="Moving Target",
         values={
-            "claims_by_axis": [(axis, [c for c in facts.claims if c["axis"] == axis]) for axis in axes],
+            "claims_by_axis": [(axis, [c for c in claims if c["axis"] == axis]) for axis in axes],
+            "instruments": [claim for claim in facts.claims if is_instrument(claim)],
+            "instrument_cells": instruments,
+            "architectures": sorted({architecture for _, architecture in instruments}),
             "families": facts.families,
             "groups": [(role, list(rows)) for role, rows in groupby(facts.families, key=lambda row: row["role"])],
             "cells": cells(facts.verdicts),

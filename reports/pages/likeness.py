@@ -19,7 +19,8 @@ def query(family: str) -> Query:
     """The statistic that speaks for each axis, of the family's models and of the family beside others."""
     return Query(
         """
-SELECT c.construct, c.level, c.subject_a, c.subject_b, c.axis, c.value, c.chance, c.reason
+SELECT c.construct, c.level, if(a.n_params > b.n_params, c.subject_b, c.subject_a) AS subject_a,
+    if(a.n_params > b.n_params, c.subject_a, c.subject_b) AS subject_b, c.axis, c.value, c.chance, c.reason
 FROM current_correspondences AS c
 LEFT JOIN models AS a ON c.level = 'model' AND a.model_id = c.subject_a
 LEFT JOIN models AS b ON c.level = 'model' AND b.model_id = c.subject_b

@@ -1,4 +1,4 @@
-"""The claims by families matrix: which verdicts stand in each cell, and what the counts beside them are.
+"""Two matrices, claims by families and instruments by architectures: the verdicts in each cell, and their counts.
 
 A cell shows the highest level that was decided for the family; several verdicts of that level stand side by side and
 are never merged into one that nobody decided.
@@ -7,6 +7,7 @@ Not here: how a cell looks (templates/index.html), the verdicts themselves (cata
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,6 +52,16 @@ def share(verdict: dict[str, Any]) -> str:
     if verdict["level"] not in UNITS or None in numbers or not sum(numbers):
         return ""
     return f"{numbers[0]}/{sum(numbers)} {UNITS[verdict['level']]}"
+
+
+def is_instrument(claim: dict[str, Any]) -> bool:
+    """Whether a claim (a row of catalog table `claims`) judges an instrument, and is decided by architecture."""
+    return json.loads(claim["estimand"])["kind"] == "reliability"
+
+
+def instrument_cells(verdicts: Sequence[dict[str, Any]]) -> dict[tuple[str, str], Cell]:
+    """Cells by (claim about an instrument, architecture)."""
+    return {(v["claim_id"], v["subject"]): Cell(v["level"], (v,)) for v in verdicts if v["level"] == "architecture"}
 
 
 def cells(verdicts: Sequence[dict[str, Any]]) -> dict[tuple[str, str], Cell]:

@@ -432,6 +432,23 @@ def _verdicts(tables: Tables) -> None:
         )
 
 
+def _instrument(tables: Tables) -> None:
+    """A claim about a method, decided for two architectures and a model of each."""
+    claim = "prefix-matching-reliable"
+    estimand = {"kind": "reliability", "of": PREFIX, "retest": 0.02}
+    statement = "Prefix matching is measured reliably."
+    [first, *_] = tables["claims"]
+    stated = {"claim_id": claim, "statement": statement, "about": "method", "estimand": json.dumps(estimand)}
+    tables["claims"].append({**first, **stated})
+    words = {"gpt_neox": "holds", "llama": "fails"}
+    for model in MODELS:
+        _run_verdicts(tables, claim, model, words["llama" if model.family == "smollm2" else "gpt_neox"])
+    tables["verdicts"] += [
+        _verdict(claim, "architecture", name, verdict, n_h=5, n_f=1, n_u=0) for name, verdict in words.items()
+    ]
+    tables["verdicts"].append(_verdict(claim, "model", "pythia-14m", "holds", n_h=5, n_f=0, n_u=0))
+
+
 def _classes(tables: Tables) -> None:
     """A class for two claims, identifiable for the second; the models of one family are inside."""
     found = {"prefix-matching-heads-exist": (0.4, "By luck."), "same-layer-across-seeds": (0.01, "Told apart <well>.")}
@@ -557,7 +574,17 @@ def _tables() -> Tables:
             "inputs_digest": "i" * 64,
         }
     )
-    fills = (_models, _metrics, _measurements, _claims, _verdicts, _classes, _correspondences, _predictions)
+    fills = (
+        _models,
+        _metrics,
+        _measurements,
+        _claims,
+        _verdicts,
+        _instrument,
+        _classes,
+        _correspondences,
+        _predictions,
+    )
     for fill in (*fills, _history):
         fill(tables)
     return tables

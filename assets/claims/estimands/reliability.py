@@ -125,8 +125,8 @@ class Reliability(Estimand):
         failed = [run for run in runs if run.outcome == "f"]
         n_f, n_h = len(failed), len(runs) - len(failed)
         verdict: Verdict = "holds" if not n_f else "fails" if n_f > n_h else "mixed"
-        example = f", such as {failed[0].run_id}: {failed[0].reason}" if failed else ""
-        reason = f"Passes its checks in {n_h} of {counted(len(runs), 'training run')}{example}."
+        example = f" Fails in {n_f}, such as {failed[0].run_id}: {failed[0].reason}." if failed else ""
+        reason = f"Passes its checks in {n_h} of {counted(len(runs), 'training run')}.{example}"
         return Ruling(verdict, reason, n_h / len(runs), n_h=n_h, n_f=n_f, n_u=0, unit="share of training runs")
 
     # The checks

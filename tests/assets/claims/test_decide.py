@@ -391,7 +391,7 @@ def test_fragile_where_one_choice_turns_it_over_and_the_thresholds_are_told(worl
     model = decided("model", "m")
     assert (model["verdict"], model["robustness"]) == ("holds", "fragile")
     assert model["reason"].endswith("With other thresholds (0.2: holds, 0.5: fails).")
-    assert {"when": "with threshold=0.5", "becomes": "fails"} in model["flips_when"]
+    assert {"when": "with threshold: 0.5", "becomes": "fails"} in model["flips_when"]
 
 
 def test_rows_have_the_columns_of_the_catalog(world: World, library: Library) -> None:

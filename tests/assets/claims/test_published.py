@@ -105,7 +105,7 @@ def test_the_layer_agrees_beyond_chance_and_is_not_identical(
 
     assert row["estimate"] == pytest.approx((alike - 1 / layers) / (1 - 1 / layers))
     assert row["verdict"] == "holds"
-    assert {"when": "with definition=strict, identical in all runs", "becomes": "fails"} in row["flips_when"]
+    assert {"when": "with definition: strict, identical in all runs", "becomes": "fails"} in row["flips_when"]
 
 
 def test_what_nobody_measured_is_insufficient(verdicts: Verdicts) -> None:

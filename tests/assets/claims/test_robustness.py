@@ -39,7 +39,7 @@ def test_units_that_carry_the_verdict_are_named_together() -> None:
 
 def test_choices_that_change_the_verdict_are_named() -> None:
     assert flips_by_choice("holds", {"threshold=0.5": "fails", "split=x": "holds"}) == [
-        {"when": "with threshold=0.5", "becomes": "fails"}
+        {"when": "with threshold: 0.5", "becomes": "fails"}
     ]
 
 

@@ -50,7 +50,7 @@ def test_a_verdict_that_counts_no_units_shows_none():
 def test_every_cell_of_the_matrix_leads_to_its_evidence(pages):
     tiles = [e for e in pages["index.html"].all("a") if "tile" in e.attributes.get("class", "")]
 
-    assert len(tiles) == 5 * 6
+    assert len(tiles) == 5 * 6 + 2
     assert "claims/prefix-matching-heads-exist.html#family-pythia" in {tile.attributes["href"] for tile in tiles}
     assert all(tile.text.strip() for tile in tiles)
 
@@ -155,3 +155,12 @@ def test_advisories_stand_on_the_pages_that_they_concern(pages):
     assert "families/smollm2.html" in found
     assert "claims/prefix-matching-heads-exist.html" in found
     assert "families/pythia.html" not in found
+
+
+def test_an_instrument_is_told_by_architecture_without_a_class_or_other_choices(pages):
+    text = pages["claims/prefix-matching-reliable.html"].text
+
+    assert "decided for each architecture" in text
+    assert "A training run passes if all its checks do" in text
+    assert "have one setting each" in text
+    assert "For which models does it hold?" not in text

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reports.pages import facts, index
+from reports.pages import facts, family, index
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +48,14 @@ def test_the_glance_has_a_panel_a_model_that_developed(pages):
         "control-no-repeats-2l",
         "control-one-layer-1l",
     ]
+
+
+def test_instruments_stand_by_architecture_and_apart_from_claims_about_models(found, catalog):
+    nothing = family.measured(catalog, "no-such-family")
+    values = index.page(found, {row["family_id"]: nothing for row in found.families}).values
+
+    assert [claim["claim_id"] for claim in values["instruments"]] == ["prefix-matching-reliable"]
+    assert values["architectures"] == ["gpt_neox", "llama"]
+    cell = values["instrument_cells"]["prefix-matching-reliable", "llama"]
+    assert (cell.verdicts[0]["verdict"], cell.counts) == ("fails", "5/6 runs")
+    assert "prefix-matching-reliable" not in {c["claim_id"] for _, claims in values["claims_by_axis"] for c in claims}
