@@ -31,7 +31,6 @@ STEPS = (0, *(2**k for k in range(10)), 1000, 10_000, 50_000, 100_000, 143_000)
 REPEATED: Parameters = {"input": "repeated", "n": 50, "m": 2, "bos": False}
 DISTINCT: Parameters = {"input": "distinct", "n": 50, "bos": False}
 TEXT: Parameters = {"corpus": "walk", "bos": False}
-QUIET = {"threads": 1, "enable_progress_bar": False}
 KINDS = ("zero", "mean", "resample")
 OF_HEADS: Mapping[str, Parameters] = {
     "prefix_matching": REPEATED,
@@ -126,7 +125,7 @@ def variants() -> list[tuple[str, str, str, str, str, bool]]:
 
 def make(n_runs: int, path: Path) -> None:
     """A catalog; its evidence is a table."""
-    connection = duckdb.connect(str(path), config=QUIET)
+    connection = _connect(path)
     connection.execute((Path(catalog.__file__).parent / "schema.sql").read_text(encoding="utf-8"))
     for statement in filter(str.strip, SUBJECTS.split(";")):
         connection.execute(statement, {"n": n_runs})
@@ -141,6 +140,13 @@ def make(n_runs: int, path: Path) -> None:
     connection.close()
 
 
+def _connect(path: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """One thread, no progress bar."""
+    connection = duckdb.connect(str(path), read_only=read_only, config={"threads": 1})
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
 def cost_of(path: Path) -> Cost:
     """Of a catalog."""
     import resource
@@ -149,7 +155,7 @@ def cost_of(path: Path) -> Cost:
     from assets.claims.schema import load_claims
 
     claims = load_claims("all")
-    connection = duckdb.connect(str(path), read_only=True, config=QUIET)
+    connection = _connect(path, read_only=True)
     start = time.process_time()
     n_rows = read_rows(connection, metrics_of(claims)).height
     read = time.process_time() - start
