@@ -58,9 +58,10 @@ SUBJECTS = f"""
     SELECT DISTINCT 'family' || (i // {RUNS_OF_MODEL * MODELS_OF_FAMILY}), 'someone', 'natural', 1
     FROM range($n) AS t(i);
     INSERT INTO models (model_id, family_id, n_params, n_layers, n_heads, d_model, architecture, attention, adds_bos,
-                        positional_encoding, since_build)
+                        positional_encoding, released_on, since_build)
     SELECT 'model' || m, 'family' || (m // {MODELS_OF_FAMILY}), 14000000 * 3 ** (m % {MODELS_OF_FAMILY}), {LAYERS},
-           {HEADS_OF_LAYER}, 128 * 2 ** (m % {MODELS_OF_FAMILY}), 'gpt_neox', 'softmax', false, 'rotary', 1
+           {HEADS_OF_LAYER}, 128 * 2 ** (m % {MODELS_OF_FAMILY}), 'gpt_neox', 'softmax', false, 'rotary',
+           DATE '2020-01-01' + CAST(10 * m AS INTEGER), 1
     FROM (SELECT DISTINCT {RUN} AS m FROM range($n) AS t(i));
     INSERT INTO training_runs (run_id, model_id, seed, since_build)
     SELECT 'run' || i, 'model' || ({RUN}), i % {RUNS_OF_MODEL}, 1 FROM range($n) AS t(i);
