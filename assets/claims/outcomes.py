@@ -21,6 +21,7 @@ class RunOutcome:
         low, high: 95 % interval over token sequences; for events, bounds, infinite where the event is censored.
         reason: why it came out so, or why it does not count, in words.
         no_placebo: whether the claim subtracts a placebo that the run was not measured with.
+        second: what the estimate is to go together with, of an association.
     """
 
     run_id: str
@@ -33,6 +34,7 @@ class RunOutcome:
     variant_id: str | None = None
     reason: str = ""
     no_placebo: bool = False
+    second: float | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -43,19 +44,16 @@ class Association(Estimand):
     def sample(self, evidence: Evidence, run_ids: Sequence[str]) -> list[RunOutcome]:
         """The first quantity of each run that has both; each of one variant."""
         first, second = (evidence.compared(reading, run_ids) for reading in (self.first, self.second))
-        return [
-            taken(
-                run_id,
-                first[run_id] if first[run_id].value is None or second[run_id].value is not None else second[run_id],
-            )
-            for run_id in run_ids
-        ]
+        found = []
+        for run_id in run_ids:
+            one, other = first[run_id], second[run_id]
+            lacks_other = one.value is not None and other.value is None
+            found.append(replace(taken(run_id, other if lacks_other else one), second=other.value))
+        return found
 
     def over_runs(self, evidence: Evidence, outcomes: Sequence[RunOutcome], delta: float | None) -> Ruling:
-        run_ids = [run.run_id for run in outcomes]
-        pairs = [evidence.compared(reading, run_ids) for reading in (self.first, self.second)]
-        x, y = ([found[run_id].value or 0.0 for run_id in run_ids] for found in pairs)
-        what = f"Rank correlation over {counted(len(run_ids), 'training run')}"
+        x, y = ([run.estimate or 0.0 for run in outcomes], [run.second or 0.0 for run in outcomes])
+        what = f"Rank correlation over {counted(len(outcomes), 'training run')}"
         return by_interval(rank_correlation(x, y), "above", 0.0, delta, "rank correlation", what)
 
 

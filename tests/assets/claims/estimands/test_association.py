@@ -56,3 +56,22 @@ def test_a_strong_association_over_many_runs_holds(world: World, library: Librar
     model = decided("model", "m")
     assert (model["verdict"], model["n_runs"]) == ("holds", 20)
     assert decided.runs("model", "m")["unmeasured"]["reason"] == "no measurement of repeat_recall"
+
+
+def test_runs_are_read_as_they_were_compared(world: World, library: Library) -> None:
+    """Most runs have three checkpoints, most of those with both quantities four: peaks are those at the three."""
+    own = library.claim("prefix-matching-predicts-recall").estimand.model_dump(mode="json")
+    first = {"metrics": ["previous_token"], "scale": "value", "quantity": "peak"}
+    claim = library.plain("prefix-matching-predicts-recall", estimand={**own, "first": first})
+    world.model("m")
+    peaks, recalls = [0.3, 0.4, 0.5, 0.6, 0.7], [0.1, 0.3, 0.2, 0.4, 0.6]
+    for i, peak in enumerate([*peaks, 0.2, 0.2, 0.2, 0.2]):
+        finer = {50: 0.9} if i in (2, 3, 4) else {}
+        world.run(f"r{i}", "m").curve(f"r{i}", "previous_token", {0: 0.0, **finer, 100: peak, 200: 0.1})
+        if i < len(recalls):
+            world.measure(f"r{i}", "repeat_recall", recalls[i], step=200)
+
+    model = world.decide(claim)("model", "m")
+
+    assert model["n_runs"] == 5
+    assert model["estimate"] == pytest.approx(float(stats.spearmanr(peaks, recalls).statistic))
