@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assets.claims.pooling import Interval, jackknife, jackknife_of_two
+from assets.claims.statistics.pooling import Interval, jackknife, jackknife_of_two
 from assets.likeness.between import Alike
 from assets.likeness.registry import Floats
 

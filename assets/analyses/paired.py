@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from assets.claims.pooling import Interval, finite, mean_interval
+from assets.claims.statistics.pooling import Interval, finite, mean_interval
 
 ALPHA = 0.05
 EXACT_UP_TO = 14

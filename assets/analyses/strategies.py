@@ -15,8 +15,8 @@ by model would call `family` or `all_families` better in up to .12 of cases wher
 first named is called better in at most .015 of such cases, the second in up to .08, since the differences of two
 strategies are skewed (python -m tests.validation strategies).
 
-Here: what is known of each model, the strategies, the rows. Not here: the pooling (assets/claims/partial_pooling.py),
-the test (paired.py).
+Here: what is known of each model, the strategies, the rows. Not here: the pooling
+(assets/claims/statistics/partial_pooling.py), the test (paired.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import numpy as np
 from assets.analyses.paired import LEAST_UNITS, Comparison, compare
 from assets.analyses.registry import Analysis, Situation
 from assets.claims.decide import Rows
-from assets.claims.partial_pooling import Covariate, mixture
+from assets.claims.statistics.partial_pooling import Covariate, mixture
 from assets.claims.subjects import Subjects
 from assets.claims.verdicts import counted, number
 

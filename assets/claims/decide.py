@@ -16,10 +16,10 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from assets.claims.evidence import Evidence
 from assets.claims.instruments import Faults, instrument_faults, instrument_of, method_claims, read_by
 from assets.claims.judging import Judged, Judging
 from assets.claims.outcomes import RunOutcome, Verdict
+from assets.claims.reading.evidence import Evidence
 from assets.claims.robustness import (
     EXAMINED,
     flips_by_choice,

@@ -30,10 +30,10 @@ from assets.claims.estimands.onset_alike import OnsetAlike
 from assets.claims.estimands.onset_trend import OnsetTrend
 from assets.claims.estimands.trend import Trend, place
 from assets.claims.judging import EVALUATED, Judging
-from assets.claims.partial_pooling import forecast
-from assets.claims.pooling import CONFIDENCE, finite
 from assets.claims.reference import explain
 from assets.claims.schema import Claim
+from assets.claims.statistics.partial_pooling import forecast
+from assets.claims.statistics.pooling import CONFIDENCE, finite
 from assets.claims.subjects import OF_RUNS, Subjects
 from assets.claims.verdicts import counted, number
 

@@ -14,9 +14,9 @@ from functools import cache
 
 from assets.claims import gates
 from assets.claims.estimands.reliability import Reliability
-from assets.claims.evidence import Evidence
 from assets.claims.outcomes import RunOutcome
-from assets.claims.readings import Reading
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.readings import Reading
 from assets.claims.schema import Claim, known_metrics, load_claims
 from assets.claims.subjects import Subjects
 

@@ -23,14 +23,15 @@ from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
-from assets.claims import gates, pooling
+from assets.claims import gates
 from assets.claims.estimands.base import Estimand, OverFamily, OverModels, Placed
 from assets.claims.estimands.reliability import Reliability
-from assets.claims.evidence import Evidence
 from assets.claims.instruments import Faults
 from assets.claims.outcomes import DECIDED, Ruling, RunOutcome, Verdict
-from assets.claims.readings import Reading
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.readings import Reading
 from assets.claims.schema import Claim
+from assets.claims.statistics import pooling
 from assets.claims.subjects import Subjects
 from assets.claims.telling import convenience_sample, nothing, reasons_of, too_few
 from assets.claims.verdicts import counted, family_rule, number, vote, votes_rule

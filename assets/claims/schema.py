@@ -1,7 +1,7 @@
 """Claim files: one YAML file per claim under library/, validated whole before anything is decided.
 
 Here: the format, its errors, and the rows of catalog tables `claims` and `advisories`. Not here: what a claim
-reads (readings.py), what each kind of estimand needs to be told (estimands/), how it is decided (verdicts.py).
+reads (reading/readings.py), what each kind of estimand needs to be told (estimands/), how it is decided (verdicts.py).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from assets.claims.estimands.reliability import Reliability
 from assets.claims.estimands.separation import Separation
 from assets.claims.estimands.similarity import Similarity
 from assets.claims.estimands.trend import Trend
-from assets.claims.readings import SUMMARIES, Reading
+from assets.claims.reading.readings import SUMMARIES, Reading
 from assets.probes.registry import Metric, all_metrics
 from assets.study import Advisory, Id, Strict, digest, read_yaml, validate
 from catalog.errors import UserError

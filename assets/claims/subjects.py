@@ -1,7 +1,7 @@
 """Whom claims are decided about: training runs, models, families, as the catalog has them.
 
 Here: reading the tables models, families, training_runs, layers, with what reference classes may ask for. Not here:
-measurements (readings.py), which subjects a claim applies to (gates.py).
+measurements (reading/readings.py), which subjects a claim applies to (gates.py).
 """
 
 from __future__ import annotations

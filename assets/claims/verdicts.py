@@ -3,7 +3,8 @@
 Units are training runs in a model, models in a family, families across. A 0/1 outcome is counted, never averaged: the
 t interval of five such outcomes covers 41 % where it says 95.
 
-Here: which interval or count decides what. Not here: the intervals (pooling.py), which units there are (gates.py).
+Here: which interval or count decides what. Not here: the intervals (statistics/pooling.py), which units there are
+(gates.py).
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Literal
 
-from assets.claims import pooling
 from assets.claims.outcomes import DECIDED, Outcome, Ruling, Verdict
-from assets.claims.pooling import Interval
+from assets.claims.statistics import pooling
+from assets.claims.statistics.pooling import Interval
 
 Direction = Literal["above", "below", "within"]
 MAJORITY = 0.5

@@ -6,7 +6,7 @@ licence: its values stay on the user's disk.
 
 Here: finding the files, and what they are a source of. Not here: reading them (trott2025_attention.py,
 trott2025_induction.py), the design of the models (models/families/pythia.yaml), what the paper computed from the values
-(claims/regressions.py).
+(claims/statistics/regressions.py).
 """
 
 from __future__ import annotations

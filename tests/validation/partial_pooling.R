@@ -1,4 +1,4 @@
-# Reference values for the tests of assets/claims/partial_pooling.py. Run by hand; CI does not need R.
+# Reference values for the tests of assets/claims/statistics/partial_pooling.py. Run by hand; CI does not need R.
 #
 #     Rscript tests/validation/partial_pooling.R > tests/validation/partial_pooling.json
 #

@@ -1,4 +1,4 @@
-# Reference values for the tests of assets/claims/pooling.py and regressions.py, made by programs that are not ours.
+# Reference values for the tests of assets/claims/statistics/pooling.py and regressions.py, made by programs that are not ours.
 # Run by hand; the result is committed as reference.json, and CI does not need R.
 #
 #     Rscript tests/validation/reference.R FOLDER > tests/validation/reference.json

@@ -19,8 +19,8 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from assets.claims.evidence import Evidence
 from assets.claims.judging import Judging
+from assets.claims.reading.evidence import Evidence
 from assets.claims.reference import PROPERTIES
 from assets.claims.schema import Claim, load_claims
 from assets.claims.subjects import Subjects

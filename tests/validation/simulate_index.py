@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from assets.claims import pooling
-from assets.claims.exchangeable import correlation_by_index
+from assets.claims.statistics import pooling
+from assets.claims.statistics.exchangeable import correlation_by_index
 from tests.validation.tables import Table, share
 
 CATALOGS = 1000

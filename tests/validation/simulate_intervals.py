@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from assets.claims import pooling, trends
 from assets.claims.estimands.association import rank_correlation
-from assets.claims.pooling import Interval
+from assets.claims.statistics import pooling, trends
+from assets.claims.statistics.pooling import Interval
 from tests.validation.tables import Table, against, share
 
 UNITS = (3, 5, 9, 20)

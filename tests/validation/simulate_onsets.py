@@ -15,8 +15,8 @@ import polars as pl
 from assets.claims.estimands.base import OverFamily, Placed
 from assets.claims.estimands.onset_alike import OnsetAlike
 from assets.claims.estimands.onset_trend import OnsetTrend
-from assets.claims.evidence import Evidence
 from assets.claims.outcomes import RunOutcome
+from assets.claims.reading.evidence import Evidence
 from tests.assets.claims.conftest import EVIDENCE
 from tests.validation.tables import Table, share
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from assets.claims.forecasting import MODELS_FOR_A_LAW, line_forecast, probability
-from assets.claims.partial_pooling import forecast
+from assets.claims.statistics.partial_pooling import forecast
 from tests.validation.tables import Table, against, share
 
 REPEATS = 1000

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from assets.analyses.strategies import STRATEGIES, Model, comparisons, predictions
-from assets.claims.pooling import Floats
+from assets.claims.statistics.pooling import Floats
 from tests.validation.tables import Table, share
 
 REPEATS = 600

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from assets.claims.trends import Group, trend
+from assets.claims.statistics.trends import Group, trend
 from tests.validation.tables import Table, share
 
 LOG_PARAMS = np.log10([14_067_712, 70_426_624, 162_322_944, 405_334_016])

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from assets.claims import pooling
 from assets.claims.estimands.association import rank_correlation
-from assets.claims.trends import Group, trend
+from assets.claims.statistics import pooling
+from assets.claims.statistics.trends import Group, trend
 from assets.claims.verdicts import by_interval, equivalence_rule, in_every, mean_rule, votes_rule
 from tests.validation.tables import Table, share
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.claims import regressions
+from assets.claims.statistics import regressions
 from assets.published.importing import import_published
 from assets.study import Published
 from catalog.build import finish, publishing, stage

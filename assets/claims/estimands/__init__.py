@@ -36,9 +36,9 @@ of a slope. Equivalence (90 % interval inside the bounds, two one-sided tests) i
 same unit: level and contrast with direction: within and rule: mean (bound: threshold), trend with direction: flat and
 agreement with claimed: at_chance (bound: the claim's delta).
 
-`of`, `first` and `second` are readings (readings.py), or events (events.py): a reading, with `passes` (a threshold, to
-stay) or `largest` (rise or drop between neighbouring checkpoints, of more than `exceeding`). An event is dated by the
-interval between two checkpoints, and what is claimed of it must be so wherever in its interval it lies.
+`of`, `first` and `second` are readings (reading/readings.py), or events (reading/events.py): a reading, with `passes`
+(a threshold, to stay) or `largest` (rise or drop between neighbouring checkpoints, of more than `exceeding`). An event
+is dated by the interval between two checkpoints, and what is claimed of it must be so wherever in its interval it lies.
 
 A claim's `estimand.kind` names one. Each kind is a module and offers
 

@@ -5,7 +5,8 @@
     about index: correlation of all heads' scores by (layer, head), each layer's mean taken out first; 0 where
                  nothing is shared, since heads of a layer are exchangeable
 
-Not here: the correlation by index and its interval (claims/exchangeable.py), likeness of trajectories (similarity.py).
+Not here: the correlation by index and its interval (statistics/exchangeable.py), likeness of trajectories
+(similarity.py).
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field, model_validator
 
-from assets.claims import pooling
 from assets.claims.estimands.base import Estimand, taken
-from assets.claims.evidence import Evidence
-from assets.claims.exchangeable import correlation_by_index
 from assets.claims.outcomes import Ruling, RunOutcome, Verdict
-from assets.claims.pooling import Interval
-from assets.claims.readings import Estimate, Reading
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.readings import Estimate, Reading
+from assets.claims.statistics import pooling
+from assets.claims.statistics.exchangeable import correlation_by_index
+from assets.claims.statistics.pooling import Interval
 from assets.claims.verdicts import (
     MAJORITY,
     by_interval,

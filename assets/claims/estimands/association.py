@@ -13,12 +13,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from scipy import stats
 
-from assets.claims import pooling
 from assets.claims.estimands.base import Estimand, taken
-from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
-from assets.claims.pooling import Interval
-from assets.claims.readings import Reading
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.readings import Reading
+from assets.claims.statistics import pooling
+from assets.claims.statistics.pooling import Interval
 from assets.claims.verdicts import by_interval, counted
 
 

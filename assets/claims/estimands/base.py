@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
-from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
-from assets.claims.readings import Estimate, Reading
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.readings import Estimate, Reading
 from assets.claims.reference import NUMBERS
 from assets.study import Strict
 

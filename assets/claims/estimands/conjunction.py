@@ -13,9 +13,9 @@ from pydantic import Field, model_validator
 
 from assets.claims.estimands.base import Estimand, taken
 from assets.claims.estimands.level import Level, every_run
-from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Outcome, Ruling, RunOutcome
-from assets.claims.readings import Estimate, Reading
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.readings import Estimate, Reading
 from assets.claims.verdicts import side
 
 Head = tuple[int, int]

@@ -17,11 +17,11 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from assets.claims import pooling
 from assets.claims.estimands.base import Estimand, taken
-from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
-from assets.claims.readings import Estimate, Reading
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.readings import Estimate, Reading
+from assets.claims.statistics import pooling
 from assets.claims.verdicts import Direction, counted, equivalence_rule, in_every, mean_rule, number, side
 
 

@@ -13,16 +13,17 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from assets.claims import bounds, gates
-from assets.claims.bounds import Bounds
+from assets.claims import gates
 from assets.claims.estimands.base import OverFamily, Placed
-from assets.claims.events import Event, log10_onsets
-from assets.claims.evidence import Evidence
-from assets.claims.onsets import Clock
 from assets.claims.outcomes import Ruling, RunOutcome, Verdict
-from assets.claims.pooling import CONFIDENCE
-from assets.claims.readings import Reading
+from assets.claims.reading.events import Event, log10_onsets
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.onsets import Clock
+from assets.claims.reading.readings import Reading
 from assets.claims.reference import PROPERTIES
+from assets.claims.statistics import bounds
+from assets.claims.statistics.bounds import Bounds
+from assets.claims.statistics.pooling import CONFIDENCE
 from assets.claims.verdicts import counted, number
 
 

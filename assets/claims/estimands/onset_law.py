@@ -1,6 +1,6 @@
 """When something happens in training, against what a law predicts from the model's design.
 
-Not here: the law itself (claims/laws.py), the date of the event (claims/events.py).
+Not here: the law itself (claims/laws.py), the date of the event (reading/events.py).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from assets.claims import turnbull
 from assets.claims.estimands.base import Estimand
 from assets.claims.estimands.level import every_run
-from assets.claims.events import Event
-from assets.claims.evidence import Evidence
 from assets.claims.laws import Law
-from assets.claims.onsets import Clock
 from assets.claims.outcomes import Outcome, Ruling, RunOutcome
-from assets.claims.readings import Reading
+from assets.claims.reading.events import Event
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.onsets import Clock
+from assets.claims.reading.readings import Reading
+from assets.claims.statistics import turnbull
 from assets.claims.verdicts import number
 
 

@@ -1,8 +1,8 @@
 """When something happens in training, against a design property of a family's models.
 
-The trend rule (claims/trends.py) where each run's number is known only as an interval: what it says, it must say for
-every assignment of the onsets within their intervals (claims/bounds.py). Not here: the date of one event
-(claims/events.py).
+The trend rule (statistics/trends.py) where each run's number is known only as an interval: what it says, it must say
+for every assignment of the onsets within their intervals (statistics/bounds.py). Not here: the date of one event
+(reading/events.py).
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
-from assets.claims import bounds
-from assets.claims.bounds import Bounds, Cells
 from assets.claims.estimands.base import OverModels, Placed
 from assets.claims.estimands.trend import place
-from assets.claims.events import Event, log10_onsets
-from assets.claims.evidence import Evidence
-from assets.claims.onsets import Clock
 from assets.claims.outcomes import Ruling, RunOutcome, Verdict
-from assets.claims.readings import Reading
-from assets.claims.trends import ALPHA, MODELS_NEEDED, holm, neighbours, too_few
+from assets.claims.reading.events import Event, log10_onsets
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.onsets import Clock
+from assets.claims.reading.readings import Reading
+from assets.claims.statistics import bounds
+from assets.claims.statistics.bounds import Bounds, Cells
+from assets.claims.statistics.trends import ALPHA, MODELS_NEEDED, holm, neighbours, too_few
 
 
 class OnsetTrend(OverModels):

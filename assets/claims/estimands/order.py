@@ -1,6 +1,6 @@
 """Which of two events in training came first, or whether they came together, each known only as an interval.
 
-Not here: the date of one event (events.py), how two intervals lie to each other (onsets.py).
+Not here: the date of one event (reading/events.py), how two intervals lie to each other (reading/onsets.py).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pydantic import Field, model_validator
 
 from assets.claims.estimands.base import Estimand
 from assets.claims.estimands.level import every_run
-from assets.claims.events import Event
-from assets.claims.evidence import Evidence
-from assets.claims.onsets import OnsetInterval, coincides, precedes
 from assets.claims.outcomes import Outcome, Ruling, RunOutcome
-from assets.claims.readings import Reading
+from assets.claims.reading.events import Event
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.onsets import OnsetInterval, coincides, precedes
+from assets.claims.reading.readings import Reading
 
 
 class Order(Estimand):

@@ -23,9 +23,9 @@ from pydantic import Field, model_validator
 from assets.claims import reference
 from assets.claims.estimands.base import Estimand
 from assets.claims.estimands.level import every_run
-from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome, Verdict
-from assets.claims.readings import Reading
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.readings import Reading
 from assets.claims.verdicts import counted, number
 from assets.study import Id
 from catalog.errors import UserError

@@ -1,6 +1,7 @@
 """Do trajectories tell the models of a family apart? Each model against its neighbour in a design property.
 
-Not here: likeness of the runs of one model (similarity.py), the permutation and the interval (claims/separating.py).
+Not here: likeness of the runs of one model (similarity.py), the permutation and the interval
+(statistics/separating.py).
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from pydantic import Field, model_validator
 from assets.claims import gates
 from assets.claims.estimands.base import OverModels, Placed
 from assets.claims.estimands.similarity import Statistic, compared, trajectories
-from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Outcome, Ruling, RunOutcome
-from assets.claims.pooling import Floats, Interval, standard_error
-from assets.claims.readings import Reading
-from assets.claims.separating import METHOD, grouped_jackknife, separation
-from assets.claims.separating import Separation as Parted
-from assets.claims.trends import ALPHA, holm, neighbours
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.readings import Reading
+from assets.claims.statistics.pooling import Floats, Interval, standard_error
+from assets.claims.statistics.separating import METHOD, grouped_jackknife, separation
+from assets.claims.statistics.separating import Separation as Parted
+from assets.claims.statistics.trends import ALPHA, holm, neighbours
 from assets.claims.verdicts import counted, number
 
 

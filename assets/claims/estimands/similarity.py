@@ -1,6 +1,6 @@
 """Do the runs of a model develop alike? Pairs of trajectories, compared at the checkpoints that both have.
 
-Not here: the statistics of one pair (summaries.py).
+Not here: the statistics of one pair (reading/summaries.py).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from assets.claims import pooling
 from assets.claims.estimands.base import Estimand
-from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
-from assets.claims.readings import Reading, not_formed
-from assets.claims.summaries import largest_gap, similarity
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.readings import Reading, not_formed
+from assets.claims.reading.summaries import largest_gap, similarity
+from assets.claims.statistics import pooling
 from assets.claims.verdicts import by_interval, counted, not_excluded, number
 
 Statistic = Literal["largest_gap", "correlation"]

@@ -1,6 +1,7 @@
 """A quantity of a family's models against one of their design properties.
 
-Not here: the rule itself (claims/trends.py); regressions over runs, which published work uses (claims/regressions.py).
+Not here: the rule itself (statistics/trends.py); regressions over runs, which published work uses
+(statistics/regressions.py).
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from assets.claims import pooling, trends
 from assets.claims.estimands.base import OverModels, Placed, taken
-from assets.claims.evidence import Evidence
 from assets.claims.outcomes import Ruling, RunOutcome
-from assets.claims.readings import Reading
-from assets.claims.trends import Group
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.readings import Reading
+from assets.claims.statistics import pooling, trends
+from assets.claims.statistics.trends import Group
 from assets.claims.verdicts import equivalence_rule, number
 
 

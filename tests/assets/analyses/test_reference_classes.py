@@ -12,7 +12,7 @@ import pytest
 from assets.analyses.reference_classes import ANALYSIS, units_of
 from assets.analyses.registry import Situation, analyses
 from assets.claims.decide import Decisions, Material
-from assets.claims.evidence import Evidence
+from assets.claims.reading.evidence import Evidence
 from assets.claims.schema import Claim, load_claims
 from assets.claims.subjects import Subjects
 from catalog.build import _create

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from assets.claims.outcomes import Verdict
-from assets.claims.pooling import Interval, equivalence, mean_interval
+from assets.claims.statistics.pooling import Interval, equivalence, mean_interval
 from assets.claims.verdicts import (
     Direction,
     by_interval,

@@ -7,7 +7,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from assets.claims.pooling import chance_agreement
+from assets.claims.statistics.pooling import chance_agreement
 from assets.likeness.positional import MEASURE, index_correlation
 from assets.likeness.registry import Compared, Heads, PairMeasurement
 from tests.assets.likeness.by_hand import heads, one, scored

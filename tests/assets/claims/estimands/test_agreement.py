@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from assets.claims import pooling
 from assets.claims.estimands.agreement import identical_rule
-from assets.claims.exchangeable import correlation_by_index
+from assets.claims.statistics import pooling
+from assets.claims.statistics.exchangeable import correlation_by_index
 
 if TYPE_CHECKING:
     from tests.assets.claims.conftest import Library, World

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from assets.claims.estimands.level import difference
-from assets.claims.readings import Estimate
+from assets.claims.reading.readings import Estimate
 
 if TYPE_CHECKING:
     from tests.assets.claims.conftest import Library, World

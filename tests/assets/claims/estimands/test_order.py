@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from assets.claims.estimands.order import steps_between
-from assets.claims.onsets import OnsetInterval
+from assets.claims.reading.onsets import OnsetInterval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

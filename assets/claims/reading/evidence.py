@@ -18,11 +18,11 @@ from typing import Any
 
 import polars as pl
 
-from assets.claims import choosing, summaries
-from assets.claims.choosing import AT, Place, Value
-from assets.claims.readings import FROM_THE_LAST, Estimate, Reading, Scale, not_formed, over_training
-from assets.claims.scores import less, summarised, with_intervals
-from assets.claims.summaries import Trajectory
+from assets.claims.reading import choosing, summaries
+from assets.claims.reading.choosing import AT, Place, Value
+from assets.claims.reading.readings import FROM_THE_LAST, Estimate, Reading, Scale, not_formed, over_training
+from assets.claims.reading.scores import less, summarised, with_intervals
+from assets.claims.reading.summaries import Trajectory
 
 KEPT = (
     *("checkpoint_id", "run_id", "model_id", "family_id", "step", "tokens_seen", "is_final"),

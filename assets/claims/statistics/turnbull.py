@@ -2,7 +2,7 @@
 
 Said of a model's training runs only where they fall into three cells or more; below that the cells themselves say all
 that is known (with all runs in one, the likelihood of a parametric model of onsets has no maximum). Not here: bounds of
-means and slopes over all assignments within the intervals (bounds.py), onsets of one run (onsets.py).
+means and slopes over all assignments within the intervals (bounds.py), onsets of one run (reading/onsets.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from assets.claims.onsets import OnsetInterval
+from assets.claims.reading.onsets import OnsetInterval
 
 CELLS_NEEDED = 3
 GAP = 1e-9

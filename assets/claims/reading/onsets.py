@@ -5,7 +5,7 @@
 
 Only an interval that later checkpoints confirm says when; the others are censored. Here: intervals of one training run,
 and how two of them lie to each other. Not here: which event a claim asks for (events.py), intervals of several runs and
-models (bounds.py, turnbull.py).
+models (statistics/bounds.py, statistics/turnbull.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from assets.claims.outcomes import Outcome
-from assets.claims.summaries import Trajectory
+from assets.claims.reading.summaries import Trajectory
 
 Censoring = Literal["none", "left", "right", "unconfirmed"]
 Clock = Literal["steps", "tokens"]

@@ -3,8 +3,8 @@
 Units are training runs, models or families; a unit enters once. Every function gives an interval with the method that
 made it, or, where the number of units does not allow one, the reason in words and never NaN.
 
-Here: numbers in, intervals out. Not here: how a run comes by its number (summaries.py), trends over models (trends.py),
-which interval decides which claim (the verdicts).
+Here: numbers in, intervals out. Not here: how a run comes by its number (reading/summaries.py), trends over models
+(trends.py), which interval decides which claim (the verdicts).
 """
 
 from __future__ import annotations

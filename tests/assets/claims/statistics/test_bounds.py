@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from assets.claims.bounds import CORNERS, Cells, mean_bounds, reversal, slope_bounds, spread_bounds
-from assets.claims.pooling import mean_interval
-from assets.claims.trends import slope_interval
+from assets.claims.statistics.bounds import CORNERS, Cells, mean_bounds, reversal, slope_bounds, spread_bounds
+from assets.claims.statistics.pooling import mean_interval
+from assets.claims.statistics.trends import slope_interval
 
 INF = math.inf
 

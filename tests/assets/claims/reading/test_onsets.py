@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from assets.claims.onsets import OnsetInterval, coincides, largest_change, onset_interval, precedes
-from assets.claims.summaries import Trajectory
+from assets.claims.reading.onsets import OnsetInterval, coincides, largest_change, onset_interval, precedes
+from assets.claims.reading.summaries import Trajectory
 
 
 def run(values: Sequence[float], steps: Sequence[int] | None = None) -> Trajectory:

@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 import statsmodels.api as sm
 
-from assets.claims import regressions
-from assets.claims.regressions import MixedFit, mixed_model
+from assets.claims.statistics import regressions
+from assets.claims.statistics.regressions import MixedFit, mixed_model
 
-LME4: dict[str, dict[str, Any]] = json.loads((Path(__file__).parents[2] / "validation" / "reference.json").read_text())
+LME4: dict[str, dict[str, Any]] = json.loads((Path(__file__).parents[3] / "validation" / "reference.json").read_text())
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from assets.claims.partial_pooling import Covariate, Forecast, forecast, mixture
+from assets.claims.statistics.partial_pooling import Covariate, Forecast, forecast, mixture
 
 LME4: dict[str, dict[str, Any]] = json.loads(
-    (Path(__file__).parents[2] / "validation" / "partial_pooling.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[3] / "validation" / "partial_pooling.json").read_text(encoding="utf-8")
 )
 
 

@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
-from assets.claims.pooling import CONFIDENCE, Floats, Interval
+from assets.claims.statistics.pooling import CONFIDENCE, Floats, Interval
 
 METHOD = "jackknife over heads"
 

@@ -9,7 +9,8 @@ which is concave and of degree 1 in y. So over finite intervals its least value 
 all 2^k for k <= CORNERS; above that it is bounded by the parts' own extremes. Along an open end e it falls without
 bound unless its value at e itself is 0 or more, and then it is least at the closed end.
 
-Not here: what follows for a claim (estimands/), onsets of one run (onsets.py), their distribution (turnbull.py).
+Not here: what follows for a claim (estimands/), onsets of one run (reading/onsets.py), their distribution
+(turnbull.py).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from itertools import product
 import numpy as np
 from scipy import optimize, stats
 
-from assets.claims.pooling import CONFIDENCE, Floats
+from assets.claims.statistics.pooling import CONFIDENCE, Floats
 
 CORNERS = 12
 

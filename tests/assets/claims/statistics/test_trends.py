@@ -9,8 +9,8 @@ import pytest
 import statsmodels.api as sm
 from statsmodels.stats.multitest import multipletests
 
-from assets.claims.regressions import run_quantities
-from assets.claims.trends import Group, Trend, holm, neighbour_steps, neighbours, slope_interval, trend
+from assets.claims.statistics.regressions import run_quantities
+from assets.claims.statistics.trends import Group, Trend, holm, neighbour_steps, neighbours, slope_interval, trend
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from assets.claims.separating import grouped_jackknife, separation
+from assets.claims.statistics.separating import grouped_jackknife, separation
 
 
 def likeness(values: np.ndarray) -> np.ndarray:

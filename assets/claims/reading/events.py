@@ -13,10 +13,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from assets.claims.evidence import Evidence
-from assets.claims.onsets import Clock, OnsetInterval, largest_change, onset_interval
 from assets.claims.outcomes import RunOutcome
-from assets.claims.readings import Reading
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.onsets import Clock, OnsetInterval, largest_change, onset_interval
+from assets.claims.reading.readings import Reading
 from assets.study import Strict
 
 

@@ -4,7 +4,8 @@ The unit is the model: a regression over 36 runs of four models knows 36 points 
 where model means merely differ (`python -m tests.validation trends`).
 
 Here: model means, the slope over them, reversals between neighbours, leaving one model out. Not here: where the runs'
-numbers come from (summaries.py), numbers known only as intervals (bounds.py), intervals without a trend (pooling.py).
+numbers come from (reading/summaries.py), numbers known only as intervals (bounds.py), intervals without a trend
+(pooling.py).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from scipy import stats
 
-from assets.claims.pooling import CONFIDENCE, Interval, finite
+from assets.claims.statistics.pooling import CONFIDENCE, Interval, finite
 
 MODELS_NEEDED = 4
 """That differ in the property."""

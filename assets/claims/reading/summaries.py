@@ -4,7 +4,7 @@ A `Trajectory` is one training run: a summary of its heads at each checkpoint wi
 a run comes as a `Quantity` without a value and with the reason.
 
 Here: pure functions over rows of the catalog's view `evidence`. Not here: when something happened (onsets.py), pooling
-over runs (pooling.py), comparing sizes (trends.py, regressions.py), which summary a claim is about (the claim's file).
+over runs and comparing sizes (statistics/), which summary a claim is about (the claim's file).
 """
 
 from __future__ import annotations

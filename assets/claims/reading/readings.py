@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from assets.claims import summaries
-from assets.claims.summaries import Trajectory
+from assets.claims.reading import summaries
+from assets.claims.reading.summaries import Trajectory
 from assets.study import Id, Strict
 
 Scale = Literal["excess", "value", "above_chance"]

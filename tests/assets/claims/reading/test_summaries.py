@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.claims import summaries
-from assets.claims.summaries import Trajectory, summarise, trajectories
+from assets.claims.reading import summaries
+from assets.claims.reading.summaries import Trajectory, summarise, trajectories
 
 HEADS = [[0.1, 0.5], [0.4, -0.2]]
 """Excess of layer x head."""

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from assets.claims.onsets import OnsetInterval
-from assets.claims.turnbull import Mass, median_cell, told, turnbull
+from assets.claims.reading.onsets import OnsetInterval
+from assets.claims.statistics.turnbull import Mass, median_cell, told, turnbull
 
 INF = math.inf
 # Cosmetic deterioration after radiotherapy, months, 46 patients (Finkelstein and Wolfe 1985).

@@ -5,7 +5,7 @@ values in the catalog. Verdicts rest on models as units instead (trends.py): wit
 36 points where there are four.
 
 Here: the published formulas, and linear mixed models with crossed random intercepts that can be relied on. Not here:
-trajectories and onsets (summaries.py).
+trajectories and onsets (reading/summaries.py).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 
-from assets.claims import summaries
-from assets.claims.summaries import Quantity
+from assets.claims.reading import summaries
+from assets.claims.reading.summaries import Quantity
 
 Floats = NDArray[np.float64]
 

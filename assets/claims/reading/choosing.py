@@ -13,10 +13,10 @@ from collections.abc import Collection
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-from assets.claims.readings import Estimate, Reading, not_formed
+from assets.claims.reading.readings import Estimate, Reading, not_formed
 
 if TYPE_CHECKING:
-    from assets.claims.evidence import Evidence
+    from assets.claims.reading.evidence import Evidence
 
 Head = tuple[int | None, ...]
 """(layer, head)"""

@@ -8,7 +8,8 @@ the statistic is degenerate, its jackknife variance small just when the differen
 the jackknife alone lies below the truth in .06 to .15 of cases; with both in at most .065, above it in at most .025
 (two groups of 5 or 9 numbers, 0 to 2 standard deviations apart; nominal .025 each).
 
-Here: matrices in, numbers out. Not here: the likeness of two trajectories (summaries.py), the rule (estimands/).
+Here: matrices in, numbers out. Not here: the likeness of two trajectories (reading/summaries.py), the rule
+(estimands/).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from assets.claims.pooling import CONFIDENCE, Floats, Interval
+from assets.claims.statistics.pooling import CONFIDENCE, Floats, Interval
 
 EXACT_UP_TO = 50_000
 """Ways to part the members that are all gone through (two groups of nine have 48,620); beyond, as many are drawn."""

@@ -11,7 +11,7 @@ import math
 import polars as pl
 from scipy import stats
 
-from assets.claims.readings import Reading
+from assets.claims.reading.readings import Reading
 
 
 def less(frame: pl.DataFrame, placebo: pl.DataFrame) -> pl.DataFrame:

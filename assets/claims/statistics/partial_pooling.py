@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from assets.claims.pooling import CONFIDENCE, Floats, finite
+from assets.claims.statistics.pooling import CONFIDENCE, Floats, finite
 
 CORRELATIONS: Floats = (np.arange(20) + 0.5) / 20
 """Intraclass correlations averaged over: the share of the variance between units that lies between groups."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from assets.claims.readings import Reading
-from tests.assets.claims.test_evidence import evidence_of
+from assets.claims.reading.readings import Reading
+from tests.assets.claims.reading.test_evidence import evidence_of
 
 if TYPE_CHECKING:
-    from assets.claims.readings import Estimate
+    from assets.claims.reading.readings import Estimate
     from tests.assets.claims.conftest import World
 
 T31 = 2.0395134

@@ -15,10 +15,10 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
-from assets.claims import pooling
-from assets.claims.pooling import Interval, mean_interval
+from assets.claims.statistics import pooling
+from assets.claims.statistics.pooling import Interval, mean_interval
 
-METAFOR = json.loads((Path(__file__).parents[2] / "validation" / "reference.json").read_text())
+METAFOR = json.loads((Path(__file__).parents[3] / "validation" / "reference.json").read_text())
 DIGITS = 2e-6
 """metafor and we stop the search for tau^2 at different points; the interval differs in the sixth digit."""
 VALUES = [0.21, 0.35, 0.18, 0.40, 0.29, 0.33]

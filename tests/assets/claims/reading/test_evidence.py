@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from assets.claims.evidence import Evidence
-from assets.claims.readings import Estimate, Reading
+from assets.claims.reading.evidence import Evidence
+from assets.claims.reading.readings import Estimate, Reading
 
 if TYPE_CHECKING:
     from tests.assets.claims.conftest import World
