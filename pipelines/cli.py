@@ -161,7 +161,7 @@ def sql(
     elif as_json:
         sys.stdout.write(json.dumps(rows.to_dicts(), default=str, indent=1) + "\n")
     else:
-        out.print(show.rows(rows))
+        out.print(show.rows(rows, out.width))
 
 
 @app.command(epilog="Example: [bold]python -m pipelines studies[/]")

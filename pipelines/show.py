@@ -27,7 +27,9 @@ LEGEND = """inconcl. = inconclusive   insuff. = insufficient: too few units at t
 n/a = not_applicable: outside the claim's class, or its instrument failed there"""
 STYLES = {"holds": "green", "fails": "red", "mixed": "yellow", "inconclusive": "cyan"}
 LEVELS = ("run", "model", "architecture", "family", "across")
-MOST_ROWS, MOST_CHARACTERS = 100, 80
+MOST_ROWS, MOST_RECORDS, MOST_CHARACTERS = 100, 10, 80
+NARROWEST = 14
+"""Characters to which a column of long values may be squeezed."""
 NEXT_STEPS = """
 Three things to try next:
   open the report in a browser: each cell of its matrix leads to the evidence
@@ -64,7 +66,8 @@ def predictions(frozen: Frozen) -> Group:
         "quantity, 95 % interval",
         Column("last size", justify="right"),
         title="Probability that a claim holds in a training run, and its quantity there",
-        caption="base: mean over all models. last size: the next smaller model of the family",
+        caption="base: mean over all models. last size: the next smaller model of the family.\n"
+        "Units: sql 'SELECT claim_id, unit FROM prediction_record'",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
@@ -134,8 +137,10 @@ def disk(home: Home) -> Table:
     return table
 
 
-def rows(frame: pl.DataFrame) -> Table:
-    """A query's result, its first hundred rows."""
+def rows(frame: pl.DataFrame, width: int) -> Table:
+    """A query's result, its first hundred rows; where they are not readable in `width`, one value a line."""
+    if sum(_least(frame, name) + 3 for name in frame.columns) > width:
+        return _records(frame)
     table = Table()
     for name in frame.columns:
         table.add_column(Text(name), overflow="fold")
@@ -146,8 +151,30 @@ def rows(frame: pl.DataFrame) -> Table:
     return table
 
 
+def _least(frame: pl.DataFrame, name: str) -> int:
+    """Characters that a column needs to be read."""
+    return min(NARROWEST, max([len(name), *(len(_written(value)) for value in frame[name].head(MOST_ROWS))]))
+
+
+def _records(frame: pl.DataFrame) -> Table:
+    """The first rows, each as its columns' names and values below each other; what is null is left out."""
+    table = Table(Column(no_wrap=True, style="dim"), Column(overflow="fold"), show_header=False, box=box.SIMPLE)
+    for row in frame.head(MOST_RECORDS).iter_rows(named=True):
+        for name, value in row.items():
+            if value is not None:
+                table.add_row(Text(name), Text(_written(value)))
+        table.add_section()
+    shown = f"the first {MOST_RECORDS} of {frame.height:,} rows" if frame.height > MOST_RECORDS else "all rows"
+    table.caption = f"{shown}, nulls left out: too wide for a table; name columns for one, or --csv or --json"
+    return table
+
+
+def _written(value: object) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def _short(value: object) -> str:
-    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = _written(value)
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
 
 

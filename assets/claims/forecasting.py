@@ -28,6 +28,7 @@ from assets.claims.decide import Material
 from assets.claims.estimands.base import Estimand
 from assets.claims.estimands.onset_alike import OnsetAlike
 from assets.claims.estimands.onset_trend import OnsetTrend
+from assets.claims.estimands.separation import Separation
 from assets.claims.estimands.trend import Trend, place
 from assets.claims.judging import EVALUATED, Judging
 from assets.claims.reference import explain
@@ -246,7 +247,7 @@ class _Others:
 
 def _unit(estimand: Estimand) -> str:
     """Of the quantity in one run (or model)."""
-    if isinstance(estimand, Trend):
+    if isinstance(estimand, Trend | Separation):
         return estimand.of.unit
     return f"log10 {estimand.clock}" if isinstance(estimand, OnsetTrend | OnsetAlike) else estimand.in_unit
 

@@ -5,9 +5,10 @@ ORDER BY since_build DESC, evaluation_id DESC LIMIT 1;
 COMMENT ON VIEW current_evaluation IS 'The latest deciding of the claims as things stand.';
 
 CREATE VIEW current_verdicts AS
-SELECT v.*, e.evaluated_at, e.of_build
-FROM verdicts AS v JOIN current_evaluation AS e USING (evaluation_id);
-COMMENT ON VIEW current_verdicts IS 'The verdicts now: one row per claim, level and subject, with the reason in words.';
+SELECT v.* EXCLUDE (evaluation_id), v.evaluation_id, e.evaluated_at, e.of_build
+FROM verdicts AS v JOIN current_evaluation AS e USING (evaluation_id)
+ORDER BY v.claim_id, v.level, v.subject;
+COMMENT ON VIEW current_verdicts IS 'The verdicts now: one row per claim, level and subject, with the reason in words. Null: estimate and interval where nothing could be estimated (the reason says why); pi_low, pi_high and tau but where five families or more are pooled; n_h, n_f and n_u where no units are counted (trends, agreement); robustness where it was not examined (training runs, instruments, nothing decided).';
 
 CREATE VIEW claim_matrix AS
 WITH subjects AS (
@@ -30,7 +31,8 @@ SELECT claim_id, family_id, role, level, subject,
         WHEN list_contains(words, 'mixed') OR list_has_all(words, ['holds', 'fails']) THEN 'mixed'
         ELSE 'inconclusive'
     END AS verdict, reason
-FROM subjects WHERE rank = 1;
+FROM subjects WHERE rank = 1
+ORDER BY claim_id, family_id;
 COMMENT ON VIEW claim_matrix IS 'Claims by families: the family''s verdict, or its model''s where it has none at that level (calibration and control families are decided at run and model only).';
 
 CREATE VIEW verdict_changes AS
@@ -85,5 +87,6 @@ SELECT m.claim_id, m.level, m.subject, m.previous, m.verdict,
     ) END AS cause,
     m.reason, m.since_build, m.evaluated_at
 FROM moves AS m
-LEFT JOIN runs AS r USING (evaluation_id, claim_id, level, subject);
+LEFT JOIN runs AS r USING (evaluation_id, claim_id, level, subject)
+ORDER BY m.since_build DESC, kind, m.claim_id, m.level, m.subject;
 COMMENT ON VIEW verdict_changes IS 'Moves of verdicts. kind: change = between holds, fails and mixed; drift = to or from another word; first = newly decided. cause, what else differs from the verdict before: new definition (another version of the claim or of the rules), advisory (one that makes values of its training runs suspect came, changed or was withdrawn), new run (a training run that was not there), and where none of these does, new values (other estimates of the same runs, or another choice of those that count) or unknown; null at the first verdict.';

@@ -32,5 +32,6 @@ SELECT
     string_agg(axis || ': ' || reason, '; ' ORDER BY axis) FILTER (value IS NULL AND reason IS NOT NULL)
         AS not_computable
 FROM of_pairs
-GROUP BY ALL;
-COMMENT ON VIEW correspondence_matrix IS 'The five axes side by side: how alike two training runs of a model, two models of a family or two families are in a mechanism, each axis beside its chance level, with the reason where it cannot be computed. A model or family with itself: the mean over its own runs or models.';
+GROUP BY ALL
+ORDER BY level, construct, subject_a, subject_b;
+COMMENT ON VIEW correspondence_matrix IS 'The five axes side by side: how alike two training runs of a model, two models of a family or two families are in a mechanism, each axis beside its chance level, with the reason where it cannot be computed. A model or family with itself: the mean over its own runs or models. 1 = the same; chance null: no chance level is defined for it.';

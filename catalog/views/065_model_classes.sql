@@ -56,5 +56,6 @@ SELECT
         WHEN predicate IS NOT NULL THEN 'The class for which it holds is known, but not whether this model is inside.'
         ELSE 'No class for which it holds is identifiable, and no verdict of its family or across families is definite.'
     END AS reason
-FROM standing;
+FROM standing
+ORDER BY model_id, status, claim_id;
 COMMENT ON VIEW model_classes IS 'The claims expected of a model, every model in the catalog, measured or not: status measured (expected = its own verdict), predicted (holds or does_not_hold; basis = class, family or across) or without_guess; verdict = its own, where it has one. Claims that are not about it or do not apply to it, and claims about sizes, are left out.';

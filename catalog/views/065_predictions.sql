@@ -22,8 +22,9 @@ JOIN families AS f ON f.family_id = m.family_id
 LEFT JOIN measured AS d ON d.model_id = p.subject
 LEFT JOIN (
     SELECT s.* FROM prediction_scores AS s JOIN current_evaluation AS e ON e.evaluation_id = s.evaluation_id
-) AS s ON s.prediction_id = p.prediction_id;
-COMMENT ON VIEW prediction_record IS 'Every frozen prediction with its latest score, if the model was measured since. data_seen_before says which data the claim''s criterion was fixed on: a forecast of them is none of the unknown.';
+) AS s ON s.prediction_id = p.prediction_id
+ORDER BY m.model_id, p.claim_id;
+COMMENT ON VIEW prediction_record IS 'Every frozen prediction with its latest score, if the model was measured since. data_seen_before says which data the claim''s criterion was fixed on: a forecast of them is none of the unknown. Null: probability where the claim is not decided in single models, or nothing is expected (basis says why); outcome, errors and skill until the model is measured.';
 
 CREATE VIEW prediction_skill AS
 SELECT
@@ -35,5 +36,6 @@ SELECT
     1 - sum(squared_error) FILTER (WHERE last_squared_error IS NOT NULL) / nullif(sum(last_squared_error), 0)
         AS estimate_skill_over_last
 FROM prediction_record
-GROUP BY ALL;
+GROUP BY ALL
+ORDER BY claim_id, role;
 COMMENT ON VIEW prediction_skill IS 'How each claim''s predictions did so far, by role of the models: mean Brier score, coverage of the 95 % intervals, and skill: 1 - error / error of the base rate (or of `same as the last size`), above 0 where the prediction was better. n_scored = models that were measured since.';

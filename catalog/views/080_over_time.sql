@@ -19,7 +19,8 @@ SELECT
     v.estimate, v.ci_low, v.ci_high, v.unit, v.n_h, v.n_f, v.n_u, v.n_runs, v.n_models, v.n_families, v.reason
 FROM verdicts AS v
 JOIN released AS r USING (evaluation_id)
-LEFT JOIN came_out AS c ON c.released_on = r.released_by;
+LEFT JOIN came_out AS c ON c.released_on = r.released_by
+ORDER BY v.claim_id, v.level, v.subject, r.released_by;
 COMMENT ON VIEW verdicts_by_release IS 'What today''s measurements and criteria would have said when each natural model came out, on the models released by then: one row per day for the models that came out, their families and across families. A family without a row on a day keeps its last one; previous = its verdict before.';
 
 CREATE VIEW verdicts_known_by AS
@@ -68,5 +69,6 @@ SELECT advisory_id, suspect, claim_id, level, subject,
     CASE WHEN suspect THEN estimate_now ELSE estimate_other END AS estimate_without, unit,
     CASE WHEN suspect THEN n_runs_other ELSE n_runs_now END AS n_runs_with,
     CASE WHEN suspect THEN n_runs_now ELSE n_runs_other END AS n_runs_without
-FROM both_ways;
+FROM both_ways
+ORDER BY differs DESC, advisory_id, claim_id, level, subject;
 COMMENT ON VIEW advisory_effects IS 'What each advisory in force does to the verdicts: with and without the values that it concerns. suspect = these are left out now (verdict_without stands); else it only informs (verdict_with stands). differs = the two are not the same, and one of them rests on something.';

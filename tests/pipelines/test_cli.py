@@ -72,6 +72,14 @@ def test_sql_prints_a_table(invoke: Invoke) -> None:
     ]
 
 
+def test_a_result_too_wide_for_the_terminal_is_told_a_value_a_line(invoke: Invoke) -> None:
+    output = invoke("sql", "SELECT * FROM current_verdicts LIMIT 1").output
+
+    lines = [line.split() for line in output.splitlines() if line.strip()]
+    assert ["level", "run"] in lines or ["level", "model"] in lines or ["level", "architecture"] in lines
+    assert "nulls left out" in output
+
+
 def test_sql_as_csv_and_json_gives_every_row_whole(invoke: Invoke) -> None:
     query = "SELECT run_id, seed, NULL AS nothing, DATE '2026-01-02' AS day FROM training_runs ORDER BY seed"
 
