@@ -73,10 +73,9 @@ def test_sql_prints_a_table(invoke: Invoke) -> None:
 
 
 def test_a_result_too_wide_for_the_terminal_is_told_a_value_a_line(invoke: Invoke) -> None:
-    output = invoke("sql", "SELECT * FROM current_verdicts LIMIT 1").output
+    output = invoke("sql", "SELECT * FROM current_verdicts WHERE level = 'run' LIMIT 1").output
 
-    lines = [line.split() for line in output.splitlines() if line.strip()]
-    assert ["level", "run"] in lines or ["level", "model"] in lines or ["level", "architecture"] in lines
+    assert ["level", "run"] in [line.split() for line in output.splitlines()]
     assert "nulls left out" in output
 
 
