@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
@@ -139,9 +140,13 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
 
 
 def every_run(outcomes: Sequence[RunOutcome], unit: str) -> Ruling:
-    """The in-every rule on outcomes of runs, with the range of their estimates in the reason."""
+    """The in-every rule on outcomes of runs; the reason has the range of their estimates and, where none is decided,
+    what most often stood in the way."""
     found = [run.outcome for run in outcomes]
     ruling = in_every(found.count("h"), found.count("f"), found.count("u"))
+    if found.count("u") == len(found):
+        [(why, n)] = Counter(run.reason for run in outcomes).most_common(1) or [("", 0)]
+        ruling = replace(ruling, reason=f"{ruling.reason} In {n} of them: {why}." if why else ruling.reason)
     values = [run.estimate for run in outcomes if run.estimate is not None]
     if not values:
         return ruling

@@ -224,3 +224,12 @@ def test_a_choice_may_lift_a_condition_on_the_variant(world: World, library: Lib
     found = {row["specification_id"]: row["verdict"] for row in decided.decisions.specifications}
     assert decided.word("model", "m") == "inconclusive"
     assert found["definition=previous-token heads"] == "holds"
+
+
+def test_where_no_run_is_decided_the_reason_says_what_stands_in_the_way(world: World, library: Library) -> None:
+    for i, induction in enumerate([NEVER, NEVER, AT_THE_END]):
+        curves(world, EARLY, induction, f"r{i}")
+
+    model = world.decide(library.plain("previous-token-before-induction"))("model", "m")
+
+    assert "none of them can be decided. In 2 of them: prefix_matching never passed 0.3 to stay." in model["reason"]
