@@ -60,8 +60,8 @@ def conflicts_query(claim: str) -> Query:
     """The claims that cannot be right together with this one, and what would tell."""
     return Query(
         """
-SELECT if(c.claim_a = $claim, c.claim_b, c.claim_a) AS other, any_value(o.statement) AS statement,
-    c.next_measurement, count(*) AS n_runs, min(c.reason) AS example
+SELECT if(c.claim_a = $claim, c.claim_b, c.claim_a) AS other, arg_max(o.statement, o.claim_version) AS statement,
+    c.next_measurement, count(DISTINCT c.checkpoint_id) AS n_runs, min(c.reason) AS example
 FROM conflicts AS c
 JOIN current_evaluation AS e ON e.evaluation_id = c.evaluation_id
 JOIN claims AS o ON o.claim_id = if(c.claim_a = $claim, c.claim_b, c.claim_a)
