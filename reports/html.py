@@ -125,5 +125,7 @@ def environment() -> Environment:
         labels=words.LABELS,
         roles=words.ROLES,
         levels=words.LEVELS,
+        kinds=words.KINDS,
+        robustness=words.ROBUSTNESS,
     )
     return jinja

@@ -84,6 +84,30 @@ QUANTITIES: Final = {
     "relative_depth": "Relative depth of the top head",
 }
 """What a claim may read off a training run."""
+KINDS: Final = {
+    "level": "A quantity of each run against a threshold, by the run's own interval; then every run, or the mean.",
+    "contrast": "The difference of two quantities of each run, in the same way.",
+    "conjunction": "Several levels at once, on the same head of each run.",
+    "order": "Two events in each run, each dated between two checkpoints: one before the other, or together.",
+    "onset_law": "The date of an event in each run against what a law of the model's design predicts.",
+    "agreement": "Whether a model's runs choose the same layer or head, against independent uniform draws.",
+    "similarity": "Whether the trajectories of a model's runs are alike, over all pairs of runs.",
+    "association": "Rank correlation of two quantities over a model's runs.",
+    "trend": "A quantity over a property of a family's models: slope of the model means, no step reversed, "
+    "and the same sign without any one model.",
+    "onset_trend": "The same of an event's date, whatever its place between two checkpoints.",
+    "onset_alike": "An event's date in all of a family's models: within a factor of each other.",
+    "separation": "Whether trajectories tell neighbouring models apart: likeness within less between, labels permuted.",
+    "reliability": "An instrument's checks: measured twice, untrained models and controls at chance, a low placebo.",
+}
+"""How a claim of each kind (`kind` of its estimand) is decided."""
+ROBUSTNESS: Final = {
+    "robust": "Four fifths of the claim's other declared choices give the same verdict, and none the opposite.",
+    "sensitive": "Neither robust nor fragile.",
+    "fragile": "Without one run, model or family, or by one other declared choice, it would be the opposite.",
+    "exploratory": "The criterion was fixed after these data had been seen; only later models confirm it.",
+}
+"""What stands beside a verdict, and never changes it."""
 LEVELS: Final = {
     "across": "across families",
     "family": "family",

@@ -49,6 +49,14 @@ FROM of_metrics LEFT JOIN known USING (metric_id)
 ORDER BY metric_id"""
 )
 
+STRATEGIES = Query(
+    """
+SELECT pool, metric_id, quantity, n_models, mean_error_a AS both, mean_error_b AS alone, difference, p, verdict
+FROM current_strategy_comparisons
+WHERE strategy_a = 'own_early_and_partial_pooling' AND strategy_b = 'own_early' AND n_models > 0
+ORDER BY pool, metric_id, variant_id, quantity"""
+)
+
 
 def page(catalog: duckdb.DuckDBPyConnection, facts: Facts) -> Page:
     """The methods page."""
@@ -65,6 +73,8 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts) -> Page:
             "variants": {metric: list(rows) for metric, rows in groupby(variants, key=lambda row: row["metric_id"])},
             "reliability": RELIABILITY.rows(catalog),
             "reliability_query": RELIABILITY,
+            "strategies": STRATEGIES.rows(catalog),
+            "strategies_query": STRATEGIES,
             "sources": facts.sources,
             "metrics_query": METRICS,
             "variants_query": VARIANTS,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from assets.claims.schema import Estimand
 from reports import words
 
 
@@ -52,3 +55,9 @@ def test_every_verdict_has_a_word_and_a_symbol(files):
         assert f'id="sym-{word.verdict}"'.encode() in files["index.html"]
         style = next(content for path, content in files.items() if path.endswith(".css"))
         assert style.count(f"--v-{word.verdict}:".encode()) == 2
+
+
+def test_every_kind_of_claim_is_explained():
+    kinds, _ = get_args(Estimand)
+
+    assert set(words.KINDS) == {get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(kinds)}
