@@ -21,10 +21,11 @@ JOIN models AS m ON m.model_id = p.subject
 JOIN families AS f ON f.family_id = m.family_id
 LEFT JOIN measured AS d ON d.model_id = p.subject
 LEFT JOIN (
-    SELECT s.* FROM prediction_scores AS s JOIN current_evaluation AS e ON e.evaluation_id = s.evaluation_id
+    SELECT s.* FROM prediction_scores AS s JOIN evaluations AS e ON e.evaluation_id = s.evaluation_id
+    QUALIFY row_number() OVER (PARTITION BY s.prediction_id ORDER BY e.since_build DESC, e.evaluation_id DESC) = 1
 ) AS s ON s.prediction_id = p.prediction_id
 ORDER BY m.model_id, p.claim_id;
-COMMENT ON VIEW prediction_record IS 'Every frozen prediction with its latest score, if the model was measured since. data_seen_before says which data the claim''s criterion was fixed on: a forecast of them is none of the unknown. Null: probability where the claim is not decided in single models, or nothing is expected (basis says why); outcome, errors and skill until the model is measured.';
+COMMENT ON VIEW prediction_record IS 'Every frozen prediction with its latest score, if the model was measured since (by a version of the claim that was replaced since: the last one by that version). data_seen_before says which data the claim''s criterion was fixed on: a forecast of them is none of the unknown. Null: probability where the claim is not decided in single models, or nothing is expected (basis says why); outcome, errors and skill until the model is measured.';
 
 CREATE VIEW prediction_skill AS
 SELECT
