@@ -53,12 +53,14 @@ class Frozen:
 def freeze(home: Home, study: Study, model_id: str) -> Frozen:
     """Freezes what each of the study's claims expects of a model; a claim's first prediction stays.
 
+    Claims about instruments expect nothing of a model.
+
     Raises:
         UserError: the model is not in the study's families, states no design, or was measured; or nothing was.
     """
     family = _family_of(study, model_id)
     record = Record(home)
-    claims = put_claims(record, study)
+    claims = [claim for claim in put_claims(record, study) if claim.estimand.kind != "reliability"]
     with publishing(home):
         staged = stage(home)
         try:
