@@ -10,10 +10,10 @@ What is predicted: per default variant of a metric, the mean over the model's tr
 at the final checkpoint (of behaviour, the checkpoint's value). Early: the last checkpoint after step 0 within the first
 quarter of a run's steps; forecasting that nothing changes is the one rule for a trajectory alone that needs no other
 run to be fitted on. Natural models and those trained here are two pools, never mixed; models of one parent are left
-out together. Errors are averaged by family before they are compared: models of a family err alike, and comparing model
-by model would call `family` or `all_families` better in up to .12 of cases where both are as good. Over families, the
-first named is called better in at most .015 of such cases, the second in up to .08, since the differences of two
-strategies are skewed (python -m tests.validation strategies).
+out together. Errors are averaged by family before they are compared: models of a family err alike, so that a comparison
+model by model would count one error several times. Over families, where both are as good, the first named is called
+better in at most .015 of cases, the second in up to .08, since the differences of two strategies are skewed
+(python -m tests.validation strategies).
 
 Here: what is known of each model, the strategies, the rows. Not here: the pooling
 (assets/claims/statistics/partial_pooling.py), the test (paired.py).

@@ -2,10 +2,10 @@
 
 Heads of a layer are exchangeable at initialisation, so heads are the units: the interval is the jackknife over heads,
 each left out of all runs at once. Over runs it would be wrong twice: where nothing is shared, the mean over pairs is a
-degenerate U-statistic, which moves by as much as its own noise when one run is left out (interval about twice too wide,
-+-.17 for +-.08 at 9 runs of 24 heads); and the width under permutation of heads, right where nothing is shared, is too
-narrow where something is. Over heads, 90 % intervals cover .88 to .93 in both; where just the bound of an equivalence
-is shared, a wrong `holds` comes in up to .11 of catalogs, not in .05 (`python -m tests.validation index`).
+degenerate U-statistic, which moves by as much as its own noise when one run is left out, so that the interval is far
+too wide; and the width under permutation of heads, right where nothing is shared, is too narrow where something is.
+Over heads, 90 % intervals cover .88 to .93 in both; where just the bound of an equivalence is shared, a wrong `holds`
+comes in up to .11 of catalogs, not in .05 (`python -m tests.validation index`).
 
 Here: numbers in, intervals out. Not here: what is claimed of it (estimands/agreement.py).
 """
