@@ -108,6 +108,8 @@ class FamilySpec(Strict):
 class CheckpointChoice(Strict):
     """Which checkpoints of a family a study measures; empty = all that the source lists."""
 
+    models: list[Id] | None = None
+    """Which models; `[]`: none is measured here, the family is there for what others published of it."""
     steps: list[int] | None = None
     seeds: list[int] | None = None
 

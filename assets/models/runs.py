@@ -25,7 +25,7 @@ def training_runs(study: Study) -> list[TrainingRun]:
     for named in study.families:
         family = load_family(named)
         choice = study.checkpoints.get(family.family_id, CheckpointChoice())
-        listed = [run for model in family.models for run in _runs_of(family, model, choice)]
+        listed = [run for model in _models_of(family, choice) for run in _runs_of(family, model, choice)]
         runs += _with_seeds(listed, family.family_id, choice)
     _refuse_twins([run.run_id for run in runs], study)
     return runs
@@ -47,6 +47,20 @@ def run_named(study: Study, run_id: str) -> TrainingRun:
             where=f"study {study.name}",
             mend=f"Did you mean {', '.join(near)}?" if near else "None of its families has training runs.",
         ) from None
+
+
+def _models_of(family: FamilySpec, choice: CheckpointChoice) -> list[ModelSpec]:
+    """Those of a family's models that the study chose; all if it chose none."""
+    if choice.models is None:
+        return family.models
+    unknown = sorted(set(choice.models) - {model.model_id for model in family.models})
+    if unknown:
+        raise UserError(
+            f"The family {family.family_id} has no model {', '.join(unknown)}.",
+            where=f"checkpoints.{family.family_id}.models of the study",
+            mend=f"Its models are: {', '.join(model.model_id for model in family.models)}.",
+        )
+    return [model for model in family.models if model.model_id in choice.models]
 
 
 def _runs_of(family: FamilySpec, model: ModelSpec, choice: CheckpointChoice) -> Iterator[TrainingRun]:

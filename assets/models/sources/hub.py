@@ -8,35 +8,20 @@ another hub.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import NonNegativeInt, PositiveInt, StringConstraints
+from typing import Any
 
 from assets.models.files import TOKENIZER_FILES, refuse_pickles
+from assets.models.hub.client import told_by_hub
+from assets.models.hub.revisions import HubRuns, checkpoints_of
 from assets.models.sources import Pinned, Planned, Say, TrainingRun, check_place, chosen, pin_folder, seeds_or_none
-from assets.study import Strict, validate
+from assets.study import validate
 from catalog.errors import UserError
 from catalog.home import Home
 from catalog.record import told_plainly
 
 WANTED = ("config.json", "generation_config.json", "model.safetensors.index.json", *TOKENIZER_FILES)
-
-
-class HubRuns(Strict):
-    """`runs` of a model whose repositories stand on a hub."""
-
-    hub: str
-    seeds: list[NonNegativeInt] | None = None
-    revisions: Annotated[str, StringConstraints(pattern=r"\{step\}")] | None = None
-    steps: list[NonNegativeInt] | None = None
-    tokens_per_step: PositiveInt | None = None
-
-    def repository(self, seed: int | None) -> str:
-        return self.hub.replace("{seed}", str(seed))
 
 
 class Hub:
@@ -58,31 +43,11 @@ class Hub:
     def plan(self, run: TrainingRun) -> list[Planned]:
         from huggingface_hub import HfApi
 
-        spec, repository = run.spec, run.spec.repository(run.seed)
+        repository = run.spec.repository(run.seed)
         with told_by_hub(repository):
             refs = HfApi().list_repo_refs(repository)
         commits = {ref.name: ref.target_commit for ref in (*refs.tags, *refs.branches)}
-        if spec.revisions is None:
-            return chosen(run, [Planned("main", None, None, True, _commit(commits, "main", repository))])
-        steps = sorted(spec.steps or _steps(spec.revisions, commits))
-        if not steps:
-            raise UserError(
-                f"The repository has no revision of the form {spec.revisions}.",
-                where=repository,
-                mend=f"Its revisions are: {', '.join(sorted(commits)[:10])}.",
-            )
-        per_step = spec.tokens_per_step
-        listed = [
-            Planned(
-                label=f"step{step}",
-                step=step,
-                tokens_seen=None if per_step is None else per_step * step,
-                is_final=step == steps[-1],
-                revision=_commit(commits, spec.revisions.replace("{step}", str(step)), repository),
-            )
-            for step in steps
-        ]
-        return chosen(run, listed)
+        return chosen(run, checkpoints_of(run.spec, run.seed, commits))
 
     def pin(self, run: TrainingRun, planned: list[Planned], home: Home, say: Say) -> Iterator[Pinned]:
         from huggingface_hub import HfApi, snapshot_download
@@ -109,75 +74,6 @@ class Hub:
 
 def _is_wanted(name: str) -> bool:
     return name in WANTED or (name.endswith(".safetensors") and "/" not in name)
-
-
-def _steps(revisions: str, commits: Mapping[str, str]) -> list[int]:
-    """The steps for which a revision of this form exists."""
-    form = re.compile(re.escape(revisions).replace(re.escape("{step}"), r"(\d+)"))
-    return [int(found[1]) for name in commits if (found := form.fullmatch(name))]
-
-
-def _commit(commits: Mapping[str, str], revision: str, repository: str) -> str:
-    try:
-        return commits[revision]
-    except KeyError:
-        raise UserError(
-            f"The repository has no revision {revision}.",
-            where=repository,
-            mend=f"Its revisions are: {', '.join(sorted(commits)[:10])}.",
-        ) from None
-
-
-class HubUnreachable(UserError):
-    """The hub did not answer, or must not be asked."""
-
-
-@contextmanager
-def told_by_hub(where: str) -> Iterator[None]:
-    """Turns the hub's errors into one message each.
-
-    Raises:
-        HubUnreachable: it did not answer.
-        UserError: it has no such repository or revision, or does not hand it out.
-    """
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HTTPError,
-        IncompleteSnapshotError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    try:
-        yield
-    except GatedRepoError as error:
-        raise UserError(
-            "The repository asks for a licence to be accepted.",
-            where=where,
-            mend="Accept it on the hub's page of the repository, then log in with `hf auth login`.",
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise UserError(
-            "The hub has no such repository, or it is private.",
-            where=where,
-            mend="Check organisation and name; for a private one log in with `hf auth login`.",
-        ) from error
-    except RevisionNotFoundError as error:
-        raise UserError(
-            "The repository has no such revision.", where=where, mend="Name a branch, tag or commit of it."
-        ) from error
-    except HfHubHTTPError as error:
-        raise UserError(f"The hub refused: {error}", where=where, mend="Try again later.") from error
-    except (HTTPError, OfflineModeIsEnabled, IncompleteSnapshotError, LocalEntryNotFoundError) as error:
-        raise HubUnreachable(
-            f"The model hub can't be reached: {error}",
-            where=where,
-            mend="Connect to the network and unset HF_HUB_OFFLINE, let HF_ENDPOINT name a hub that can be reached, "
-            "or leave out of the study what has to be fetched from it.",
-        ) from error
 
 
 SOURCE = Hub()

@@ -13,7 +13,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from assets.models.sources.hub import HubUnreachable, told_by_hub
+from assets.models.hub.client import HubUnreachable, told_by_hub
 from assets.probes.corpora import Corpus
 from assets.study import Dataset, digest
 from catalog.errors import UserError

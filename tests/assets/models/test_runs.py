@@ -31,8 +31,20 @@ def test_a_run_without_seed_has_its_models_name(runs_of: MakeRuns) -> None:
     assert [run.run_id for run in runs_of({"local": "somewhere"})] == ["model"]
 
 
-def test_published_models_have_no_runs_here() -> None:
-    assert training_runs(study("pythia")) == []
+def test_a_family_is_there_without_being_measured() -> None:
+    assert training_runs(study("pythia", pythia=CheckpointChoice(models=[]))) == []
+
+
+def test_the_study_chooses_models() -> None:
+    models = [{"model_id": name, "runs": {"local": name}} for name in ("small", "large")]
+    family = FamilySpec(family_id="family", role="natural", description="", models=models)
+
+    (run,) = training_runs(study(family, family=CheckpointChoice(models=["large"])))
+
+    assert run.run_id == "large"
+    with pytest.raises(UserError, match="no model larger") as told:
+        training_runs(study(family, family=CheckpointChoice(models=["larger"])))
+    assert "small, large" in told.value.mend
 
 
 def test_the_study_chooses_seeds_and_steps(runs_of: MakeRuns) -> None:
