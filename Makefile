@@ -15,6 +15,7 @@ STUDY ?= demo
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
+JOBS ?= 2
 
 .PHONY: demo test ui report bench validate architectures lint lock clean help
 
@@ -37,7 +38,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/python -m pipelines run demo --workers $(WORKERS)
 
 test: lint
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 ui: $(VENV)/.installed
 	@$(BIN)/python -m pipelines ui $(STUDY) --port $(PORT)

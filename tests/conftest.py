@@ -20,6 +20,9 @@ from tests.end_to_end.conftest import Command, family, guarded, recipe
 
 VARIABLE = "MOVING_TARGET_TROTT2025"
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers share the cores; torch reads it when it is imported
+
 
 @dataclass(frozen=True)
 class Tiny:
