@@ -17,6 +17,7 @@ from assets.published.importing import read_all
 from assets.study import load_family
 from catalog.home import Home
 from tests.end_to_end.conftest import Command, family, guarded, recipe
+from tests.loopback_hub import hub as hub
 
 VARIABLE = "MOVING_TARGET_TROTT2025"
 

@@ -1,100 +1,22 @@
-"""A model hub on the loopback interface, with the few addresses that huggingface_hub asks for, and what comes of it."""
+"""Checkpoints from a hub on the loopback interface, fetched by real huggingface_hub."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import huggingface_hub.constants
+import huggingface_hub
 import pytest
 
 from assets.models.sources.hub import SOURCE
 from catalog.errors import UserError
 from catalog.home import Home
 from tests.assets.models.conftest import MakeRuns
-
-
-@dataclass
-class FakeHub:
-    """Repositories by name, each with files by commit and commits by branch; and what was asked for."""
-
-    files: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
-    branches: dict[str, dict[str, str]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    address: str = ""
-
-    def add(self, repository: str, branch: str, files: dict[str, bytes]) -> str:
-        """Adds a commit and returns its name."""
-        commit = hashlib.sha1(f"{repository} {branch}".encode()).hexdigest()
-        self.files.setdefault(repository, {})[commit] = files
-        self.branches.setdefault(repository, {})[branch] = commit
-        return commit
-
-    def answer(self, path: str) -> tuple[int, bytes, dict[str, str]]:
-        """Status, body and headers."""
-        path = path.split("?")[0].strip("/")
-        for repository, branches in self.branches.items():
-            if path == f"api/models/{repository}/refs":
-                refs = [{"name": b, "ref": f"refs/heads/{b}", "targetCommit": c} for b, c in branches.items()]
-                return 200, json.dumps({"branches": refs, "converts": [], "tags": []}).encode(), {}
-            for commit, files in self.files[repository].items():
-                if path == f"api/models/{repository}/tree/{commit}":
-                    tree = [{"type": "file", "path": n, "size": len(f), "oid": n} for n, f in files.items()]
-                    return 200, json.dumps(tree).encode(), {}
-                if path in (f"api/models/{repository}/revision/{commit}", f"api/models/{repository}"):
-                    info = {"id": repository, "sha": commit, "siblings": [{"rfilename": n} for n in files]}
-                    return 200, json.dumps(info).encode(), {}
-                for name, content in files.items():
-                    if path == f"{repository}/resolve/{commit}/{name}":
-                        etag = hashlib.sha256(content).hexdigest()
-                        return 200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": commit}
-        return 404, b"{}", {"X-Error-Code": "RepoNotFound"}
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    fake = FakeHub()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            fake.asked.append(f"{self.command} {self.path}")
-            status, body, headers = fake.answer(self.path)
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body)
-
-        do_HEAD = do_GET  # noqa: N815
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    fake.address = f"http://127.0.0.1:{server.server_port}"
-    point_at(fake.address, monkeypatch)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield fake
-    server.shutdown()
-    server.server_close()
-
-
-def point_at(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What HF_ENDPOINT and HF_HUB_DISABLE_TELEMETRY, which the pipelines set, do before the first import."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_TELEMETRY", True)
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", address)
-    template = address + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+from tests.loopback_hub import LoopbackHub, point_at
 
 
 @pytest.fixture
@@ -106,10 +28,10 @@ STEPPED = {"hub": "org/tiny-seed{seed}", "seeds": [1], "revisions": "step{step}"
 
 
 def test_revisions_are_resolved_to_commits_in_order_of_steps(
-    hub: FakeHub, runs_of: MakeRuns, weights: dict[str, bytes]
+    hub: LoopbackHub, runs_of: MakeRuns, weights: dict[str, bytes]
 ) -> None:
-    commits = [hub.add("org/tiny-seed1", f"step{step}", weights) for step in (1000, 0, 512)]
-    hub.add("org/tiny-seed1", "main", weights)
+    commits = [hub.add("org/tiny-seed1", weights, f"step{step}") for step in (1000, 0, 512)]
+    hub.add("org/tiny-seed1", weights)
     (run,) = runs_of(STEPPED)
 
     plan = SOURCE.plan(run)
@@ -120,13 +42,13 @@ def test_revisions_are_resolved_to_commits_in_order_of_steps(
         ("step1000", 10000, True),
     ]
     assert [p.revision for p in plan] == [commits[1], commits[2], commits[0]]
-    assert hub.asked == ["GET /api/models/org/tiny-seed1/refs"]
+    assert [str(asked) for asked in hub.asked()] == ["GET /api/models/org/tiny-seed1/refs"]
 
 
 def test_without_revisions_the_main_branch_is_the_checkpoint(
-    hub: FakeHub, runs_of: MakeRuns, weights: dict[str, bytes]
+    hub: LoopbackHub, runs_of: MakeRuns, weights: dict[str, bytes]
 ) -> None:
-    commit = hub.add("org/tiny", "main", weights)
+    commit = hub.add("org/tiny", weights)
     (run,) = runs_of({"hub": "org/tiny"})
 
     (planned,) = SOURCE.plan(run)
@@ -135,7 +57,7 @@ def test_without_revisions_the_main_branch_is_the_checkpoint(
 
 
 def test_only_weights_configuration_and_tokenizer_are_fetched(
-    hub: FakeHub, runs_of: MakeRuns, home: Home, weights: dict[str, bytes], said: list[str]
+    hub: LoopbackHub, runs_of: MakeRuns, home: Home, weights: dict[str, bytes], said: list[str]
 ) -> None:
     extra = {
         "tokenizer.json": b"{}",
@@ -144,7 +66,7 @@ def test_only_weights_configuration_and_tokenizer_are_fetched(
         "onnx/model.safetensors": b"other weights",
         "README.md": b"# Tiny",
     }
-    commit = hub.add("org/tiny", "main", weights | extra)
+    commit = hub.add("org/tiny", weights | extra)
     (run,) = runs_of({"hub": "org/tiny"})
 
     (pinned,) = SOURCE.pin(run, SOURCE.plan(run), home, said.append)
@@ -158,10 +80,10 @@ def test_only_weights_configuration_and_tokenizer_are_fetched(
 
 
 def test_what_was_measured_is_evicted_and_other_checkpoints_stay(
-    hub: FakeHub, runs_of: MakeRuns, home: Home, weights: dict[str, bytes]
+    hub: LoopbackHub, runs_of: MakeRuns, home: Home, weights: dict[str, bytes]
 ) -> None:
     for step in (0, 1):
-        hub.add("org/tiny-seed1", f"step{step}", weights | {"README.md": str(step).encode()})
+        hub.add("org/tiny-seed1", weights | {"README.md": str(step).encode()}, f"step{step}")
     (run,) = runs_of(STEPPED)
     first, second = SOURCE.pin(run, SOURCE.plan(run), home, print)
 
@@ -172,20 +94,20 @@ def test_what_was_measured_is_evicted_and_other_checkpoints_stay(
 
 
 def test_a_repository_of_pickles_is_refused_and_nothing_of_it_fetched(
-    hub: FakeHub, runs_of: MakeRuns, home: Home, weights: dict[str, bytes]
+    hub: LoopbackHub, runs_of: MakeRuns, home: Home, weights: dict[str, bytes]
 ) -> None:
-    hub.add("org/tiny", "main", {"config.json": weights["config.json"], "pytorch_model.bin": b"a pickle"})
+    hub.add("org/tiny", {"config.json": weights["config.json"], "pytorch_model.bin": b"a pickle"})
     (run,) = runs_of({"hub": "org/tiny"})
 
     with pytest.raises(UserError, match="pickle"):
         list(SOURCE.pin(run, SOURCE.plan(run), home, print))
-    assert not [path for path in hub.asked if "resolve" in path]
+    assert not hub.asked("resolve")
 
 
 def test_a_missing_revision_is_told_with_those_there_are(
-    hub: FakeHub, runs_of: MakeRuns, weights: dict[str, bytes]
+    hub: LoopbackHub, runs_of: MakeRuns, weights: dict[str, bytes]
 ) -> None:
-    hub.add("org/tiny-seed1", "step0", weights)
+    hub.add("org/tiny-seed1", weights, "step0")
     (run,) = runs_of(STEPPED | {"steps": [0, 7]})
 
     with pytest.raises(UserError, match="no revision step7") as told:
@@ -193,15 +115,15 @@ def test_a_missing_revision_is_told_with_those_there_are(
     assert "step0" in told.value.mend
 
 
-def test_no_revision_of_the_form_is_told(hub: FakeHub, runs_of: MakeRuns, weights: dict[str, bytes]) -> None:
-    hub.add("org/tiny-seed1", "main", weights)
+def test_no_revision_of_the_form_is_told(hub: LoopbackHub, runs_of: MakeRuns, weights: dict[str, bytes]) -> None:
+    hub.add("org/tiny-seed1", weights)
     (run,) = runs_of(STEPPED)
 
     with pytest.raises(UserError, match="no revision of the form step"):
         SOURCE.plan(run)
 
 
-def test_a_missing_repository_is_told(hub: FakeHub, runs_of: MakeRuns) -> None:
+def test_a_missing_repository_is_told(hub: LoopbackHub, runs_of: MakeRuns) -> None:
     (run,) = runs_of({"hub": "org/nothing"})
 
     with pytest.raises(UserError, match="no such repository") as told:
@@ -220,9 +142,9 @@ def test_a_hub_out_of_reach_is_told(runs_of: MakeRuns, monkeypatch: pytest.Monke
 
 
 def test_a_full_disk_is_told(
-    hub: FakeHub, runs_of: MakeRuns, home: Home, weights: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    hub: LoopbackHub, runs_of: MakeRuns, home: Home, weights: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hub.add("org/tiny", "main", weights)
+    hub.add("org/tiny", weights)
     (run,) = runs_of({"hub": "org/tiny"})
 
     def no_space(*args: object, **kwargs: object) -> None:
@@ -239,8 +161,10 @@ def test_steps_without_revisions_are_told(runs_of: MakeRuns) -> None:
         runs_of({"hub": "org/tiny", "steps": [1]})
 
 
-def test_the_endpoint_is_taken_from_the_environment(hub: FakeHub, weights: dict[str, bytes], tmp_path: Path) -> None:
-    commit = hub.add("org/tiny", "main", weights)
+def test_the_endpoint_is_taken_from_the_environment(
+    hub: LoopbackHub, weights: dict[str, bytes], tmp_path: Path
+) -> None:
+    commit = hub.add("org/tiny", weights)
     script = """
 from assets.models.runs import training_runs
 from assets.models.sources.hub import SOURCE
@@ -250,7 +174,7 @@ family = FamilySpec(family_id="family", role="natural", description="", models=m
 (run,) = training_runs(Study(name="test", families=[family], probes=["attention"]))
 print(SOURCE.plan(run)[0].revision)
 """
-    environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path)}
+    environment = {**os.environ, **hub.environment(tmp_path)}
 
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
 

@@ -20,7 +20,7 @@ from assets.probes.corpora.hub import fetch, slug
 from assets.study import Dataset, Study
 from catalog.errors import UserError
 from catalog.home import Home
-from tests.assets.models.sources.test_hub import point_at
+from tests.loopback_hub import point_at
 
 REPOSITORY = "org/Texts"
 
