@@ -36,7 +36,9 @@ def at_work_on(home: Home, run_id: str) -> Iterator[None]:
 
 
 def put_run(study: Study, run_id: str, home: Home, say: Say) -> tuple[list[Pinned], dict[str, str]]:
-    """Makes or fetches every checkpoint of a training run, and records what is known of run, model and checkpoints.
+    """Makes or finds every checkpoint of a training run, and records what is known of run, model and checkpoints.
+
+    Weights that are fetched are fetched when they are measured: here a hub's are known by what it lists.
 
     Returns:
         The checkpoints that are there; and why the others could not be had, by checkpoint_id, recorded too.
@@ -48,7 +50,7 @@ def put_run(study: Study, run_id: str, home: Home, say: Say) -> tuple[list[Pinne
     family = next(f for f in map(load_family, study.families) if f.family_id == run.family_id)
     put_family(record, family)
     found, faults = [], {}
-    for had in pin_each(run, source_named(run.kind, run_id).plan(run), home, say):
+    for had in pin_each(run, source_named(run.kind, run_id).plan(run, home), home, say):
         if isinstance(had, Pinned):
             put_checkpoint(record, run, had)
             found.append(had)

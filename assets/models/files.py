@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ def refuse_pickles(names: Iterable[str], where: str) -> None:
             where=where,
             mend="Where you trust the file, load it in a place of your own and save it again with "
             "model.save_pretrained(folder), which writes safetensors.",
+            lasting=True,
         )
 
 
@@ -117,6 +118,11 @@ def precision(files: Iterable[Path]) -> str:
         for length in shape:
             count *= length
         sizes[dtype] = sizes.get(dtype, 0) + count
+    return precision_named(sizes)
+
+
+def precision_named(sizes: Mapping[str, int]) -> str:
+    """The dtype that most parameters have, of numbers of parameters by safetensors' code."""
     most = max(sizes, key=lambda dtype: sizes[dtype])
     return PRECISIONS.get(most, most.lower())
 
@@ -128,7 +134,11 @@ def sha256_file(path: Path) -> str:
 
 def sha256_files(files: Iterable[Path]) -> str:
     """Of one file, its sha256; of several, the sha256 of the lines that `sha256sum *` prints for them, by name."""
-    digests = {path.name: sha256_file(path) for path in files}
+    return sha256_of_digests({path.name: sha256_file(path) for path in files})
+
+
+def sha256_of_digests(digests: Mapping[str, str]) -> str:
+    """What `sha256_files` gives for files of these sha256, by name."""
     if len(digests) == 1:
         return next(iter(digests.values()))
     return sha256_of("".join(f"{digests[name]}  {name}\n" for name in sorted(digests)).encode())

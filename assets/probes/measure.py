@@ -1,4 +1,4 @@
-"""Measuring a training run: load each due checkpoint once, run all its due probes, record, go on.
+"""Measuring a training run: load each due checkpoint once, run all its due probes, record, go on to the next.
 
 A checkpoint that fails is recorded with its reason and the others go on. Not here: what is due (plan.py), reading
 weights (models/loading.py), the measurements themselves (one module per probe).
@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from assets.models.ahead import hold_each
 from assets.models.facts import SOURCE_ID, source_row
-from assets.models.sources import Pinned, Refused, Say, TrainingRun, pin_each
+from assets.models.sources import Pinned, Refused, Say, TrainingRun
 from assets.probes.battery import Battery, Task
 from assets.probes.describe import highest
 from assets.probes.plan import DTYPE, DueCheckpoint, cache_key
@@ -59,7 +60,7 @@ def measure(
     planned = [checkpoint.planned for checkpoint in due if checkpoint.tasks]
     if planned:
         record.put("sources", SOURCE_ID, {"sources": [source_row()]})
-    for number, had in enumerate(pin_each(run, planned, home, say), start=1):
+    for number, had in enumerate(hold_each(run, planned, home, say), start=1):
         checkpoint_id = run.checkpoint_id(had.planned.label)
         if isinstance(had, Refused):
             outcome.failed[checkpoint_id] = had.reason

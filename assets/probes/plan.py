@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from assets.models.runs import training_runs
-from assets.models.sources import Planned, TrainingRun, source_named
+from assets.models.sources import Planned, TrainingRun, plan_each, source_named
 from assets.probes.battery import Battery, Task, battery_of
 from assets.probes.registry import Setting, canonical, probe_named
 from assets.study import Study, digest
@@ -51,14 +51,21 @@ class RunPlan:
 def plan(study: Study, record: Record) -> list[RunPlan]:
     """Every training run of a study, with what is due for each of its checkpoints."""
     battery = battery_of(study, record.home)
-    finished = record.finished().keys()
-    return [plan_run(run, battery, record, finished) for run in training_runs(study)]
+    finished, runs = record.finished().keys(), training_runs(study)
+    listed = plan_each(runs, record.home)
+    return [_plan_run(run, each, battery, record, finished) for run, each in zip(runs, listed, strict=True)]
 
 
 def plan_run(run: TrainingRun, battery: Battery, record: Record, finished: Collection[str]) -> RunPlan:
     """One training run's plan; `finished` as Record.finished gives it."""
+    listed = source_named(run.kind, run.run_id).plan(run, record.home)
+    return _plan_run(run, listed, battery, record, finished)
+
+
+def _plan_run(
+    run: TrainingRun, listed: list[Planned], battery: Battery, record: Record, finished: Collection[str]
+) -> RunPlan:
     checkpoints = []
-    listed = source_named(run.kind, run.run_id).plan(run)
     for planned in listed:
         checkpoint_id = run.checkpoint_id(planned.label)
         weights = known_weights(record, checkpoint_id, planned.revision)

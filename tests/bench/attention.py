@@ -55,8 +55,8 @@ def smollm2() -> PreTrainedModel:
         UserError: it is not installed.
     """
     run = training_runs(Study(name="bench", families=["smollm2"], probes=[]))[0]
-    source = source_named(run.kind, "")
-    pinned = next(source.pin(run, source.plan(run), Home.from_environment(), print))
+    source, home = source_named(run.kind, ""), Home.from_environment()
+    pinned = next(source.pin(run, source.plan(run, home), home, print))
     return load(pinned.folder, checkpoint_id=f"{run.run_id}@main", role=run.role).model
 
 

@@ -1,14 +1,17 @@
 """Where checkpoints come from: one module a kind of source, each holding a `SOURCE`.
 
-Here: the protocol and the list. Adding a source is one new module; the key under a model's `runs` in a family or study
-file is its `kind`. Modules load without torch; what trains or reads weights imports it inside functions.
+Here: the protocol and the list. Not here: holding one checkpoint while the next is fetched (models/ahead.py). Adding a
+source is one new module; the key under a model's `runs` in a family or study file is its `kind`. Modules load without
+torch; what trains or reads weights imports it inside functions.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +24,8 @@ from catalog.home import Home
 
 Say = Callable[[str], None]
 """Takes one line about progress; a terminal or Dagster's log shows it."""
+AT_ONCE = 8
+"""Training runs that are planned at a time: a hub answers one request a run."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ class Pinned:
 
     planned: Planned
     folder: Path
-    """Holds config.json, *.safetensors and, where the model has one, tokenizer files (Hugging Face layout)."""
+    """Holds config.json and, where the model has one, tokenizer files (Hugging Face layout); and *.safetensors, but for
+    a source that has them only while they are held."""
     weights_sha256: str
     config_sha256: str
     tokenizer_sha256: str | None
@@ -87,20 +93,52 @@ class Source(Protocol):
             UserError: the content does not fit; `where` names the file and key.
         """
 
-    def plan(self, run: TrainingRun) -> list[Planned]:
+    def plan(self, run: TrainingRun, home: Home) -> list[Planned]:
         """The run's checkpoints that the study chose, in order of steps, without torch.
 
         Only `hub` may need the network here.
         """
 
     def pin(self, run: TrainingRun, planned: list[Planned], home: Home, say: Say) -> Iterator[Pinned]:
-        """Makes or fetches these checkpoints one after the other, each complete and hashed when it is yielded.
+        """Makes or finds these checkpoints one after the other, each hashed when it is yielded.
 
-        What was finished before is found again, not made again. A folder stays usable until `release`.
+        What was finished before is found again, not made again.
         """
 
-    def release(self, pinned: Pinned) -> None:
-        """The checkpoint is not needed any more in this run: evict it, where its bytes can be had again."""
+    def held(
+        self, run: TrainingRun, pinned: Pinned, home: Home, say: Say, *, ahead: bool = False
+    ) -> AbstractContextManager[Path]:
+        """A folder with the checkpoint's weights, complete and kept for as long as the block runs.
+
+        Args:
+            run: the training run.
+            pinned: the checkpoint, as `pin` yielded it.
+            home: where weights are kept.
+            say: told what is fetched.
+            ahead: nobody waits for the weights yet.
+
+        Raises:
+            NoRoomYet: `ahead`, and there is no room as long as others use theirs.
+            UserError: the weights can't be had.
+        """
+
+    def to_fetch(self, run: TrainingRun, planned: Planned, home: Home) -> int | None:
+        """Bytes of weights that `held` would fetch, without a request; None where that is not known yet."""
+
+
+class OnDisk:
+    """What sources share whose weights stand on disk once they are pinned."""
+
+    @contextmanager
+    def held(self, run: TrainingRun, pinned: Pinned, home: Home, say: Say, *, ahead: bool = False) -> Iterator[Path]:
+        yield pinned.folder
+
+    def to_fetch(self, run: TrainingRun, planned: Planned, home: Home) -> int | None:
+        return 0
+
+
+class NoRoomYet(UserError):
+    """There is no room for weights as long as others use theirs."""
 
 
 @cache
@@ -195,16 +233,34 @@ class Refused:
 
     planned: Planned
     reason: str
+    lasting: bool = False
+    """Whether the same bytes will be refused again."""
+
+    @classmethod
+    def by(cls, error: UserError, planned: Planned) -> Refused:
+        return cls(planned, str(error), error.lasting)
+
+
+def plan_each(runs: Sequence[TrainingRun], home: Home) -> list[list[Planned]]:
+    """Every run's planned checkpoints; a hub is asked for several repositories at once.
+
+    Raises:
+        UserError: as the first run's source that raises one.
+    """
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        return list(pool.map(lambda run: source_named(run.kind, run.run_id).plan(run, home), runs))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def pin_each(run: TrainingRun, planned: list[Planned], home: Home, say: Say) -> Iterator[Pinned | Refused]:
-    """Pins one checkpoint after the other, goes on after one that can't be had, and releases each before the next."""
+    """Pins one checkpoint after the other, and goes on after one that can't be had."""
     source, remaining = source_named(run.kind, run.run_id), list(planned)
     while remaining:
         try:
             for pinned in source.pin(run, list(remaining), home, say):
                 remaining.pop(0)
                 yield pinned
-                source.release(pinned)
         except UserError as error:
-            yield Refused(remaining.pop(0), str(error))
+            yield Refused.by(error, remaining.pop(0))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.models.files import folder_aside, remove_leftovers
-from assets.models.sources import Pinned, Planned, Say, TrainingRun, chosen, pin_folder
+from assets.models.sources import OnDisk, Pinned, Planned, Say, TrainingRun, chosen, pin_folder
 from assets.models.training import Recipe
 from assets.study import Strict, validate
 from catalog.errors import UserError
@@ -35,7 +35,7 @@ class CalibrationRuns(Strict):
     calibration: Recipe
 
 
-class Calibration:
+class Calibration(OnDisk):
     """Trains small models of known answers."""
 
     kind = "calibration"
@@ -44,7 +44,7 @@ class Calibration:
         recipe = validate(CalibrationRuns, runs, Path(where)).calibration
         return recipe, list(recipe.seeds)
 
-    def plan(self, run: TrainingRun) -> list[Planned]:
+    def plan(self, run: TrainingRun, home: Home) -> list[Planned]:
         recipe: Recipe = run.spec
         listed = [
             Planned(f"step{step}", step, step * recipe.tokens_per_step, step == recipe.steps, recipe.revision)
@@ -59,9 +59,6 @@ class Calibration:
             _train(run, missing, base, say)
         for checkpoint in planned:
             yield pin_folder(checkpoint, base / checkpoint.label, location=run.run_id)
-
-    def release(self, pinned: Pinned) -> None:
-        """Nothing to do: trained weights are kept."""
 
 
 def _is_finished(base: Path, checkpoint: Planned) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import StringConstraints
 
 from assets.models.files import folder_aside, megabytes, remove_leftovers, sha256_file
-from assets.models.sources import Pinned, Planned, Say, TrainingRun, chosen, pin_folder
+from assets.models.sources import OnDisk, Pinned, Planned, Say, TrainingRun, chosen, pin_folder
 from assets.study import Strict, validate
 from catalog.errors import UserError
 from catalog.home import Home
@@ -66,7 +66,7 @@ class GgufRuns(Strict):
         return path
 
 
-class Gguf:
+class Gguf(OnDisk):
     """Reads one quantised file."""
 
     kind = "gguf"
@@ -74,7 +74,7 @@ class Gguf:
     def seeds(self, runs: Mapping[str, Any], where: str) -> tuple[GgufRuns, list[int | None]]:
         return validate(GgufRuns, runs, Path(where)), [None]
 
-    def plan(self, run: TrainingRun) -> list[Planned]:
+    def plan(self, run: TrainingRun, home: Home) -> list[Planned]:
         path = run.spec.path()
         return chosen(run, [Planned("main", None, None, True, _sha256(path, *_stamp(path)))])
 
@@ -92,9 +92,6 @@ class Gguf:
                 precision=note["precision"],
                 bytes=path.stat().st_size,
             )
-
-    def release(self, pinned: Pinned) -> None:
-        """Nothing to do: reading the file again is slow, and there is one."""
 
 
 def _package_folder(package: str) -> Path:

