@@ -111,7 +111,8 @@ class CheckpointChoice(Strict):
     models: list[Id] | None = None
     """Which models; `[]`: none is measured here, the family is there for what others published of it."""
     steps: list[int] | None = None
-    seeds: list[int] | None = None
+    seeds: list[int | None] | None = None
+    """Which training runs by seed; null among them: the runs without one."""
 
 
 class Published(Strict):

@@ -114,7 +114,7 @@ CREATE TABLE models (
 COMMENT ON TABLE models IS 'KEY: model_id. One configuration of a family, with its design properties: reference classes are predicates over these columns. Null = not known.';
 COMMENT ON COLUMN models.model_id IS 'Id of the model: pythia-70m. Other bytes (quantised, tuned) are another model.';
 COMMENT ON COLUMN models.family_id IS 'Its family. -> families.family_id';
-COMMENT ON COLUMN models.parent_model_id IS 'The model it was derived from (tuned, quantised), whether or not that one is in the catalog.';
+COMMENT ON COLUMN models.parent_model_id IS 'The model it was derived from (tuned, quantised, a later stage) or is a variant of (the same configuration on other data), whether or not that one is in the catalog.';
 COMMENT ON COLUMN models.released_on IS 'Day of its public release.';
 COMMENT ON COLUMN models.n_params IS 'All trainable parameters, embeddings included, tied ones once.';
 COMMENT ON COLUMN models.n_params_non_embedding IS 'The same without token and learned position embeddings and without an untied unembedding.';

@@ -163,7 +163,13 @@ def source_row() -> dict[str, Any]:
 
 
 def _put_training_run(record: Record, run: TrainingRun) -> None:
-    row = {"run_id": run.run_id, "model_id": run.model.model_id, "seed": run.seed}
+    row = {
+        "run_id": run.run_id,
+        "model_id": run.model.model_id,
+        "seed": run.seed,
+        "init_seed": run.init_seed,
+        "data_seed": run.data_seed,
+    }
     record.put("training_runs", run.run_id, {"training_runs": [row]})
 
 

@@ -84,9 +84,9 @@ def _with_seeds(runs: list[TrainingRun], family_id: str, choice: CheckpointChoic
     """Those of a family's runs that the study chose by seed; all if it chose none, or the family has no runs here."""
     if choice.seeds is None or not runs:
         return runs
-    unknown = sorted(set(choice.seeds) - {run.seed for run in runs if run.seed is not None})
+    known = sorted({run.seed for run in runs if run.seed is not None})
+    unknown = sorted({seed for seed in choice.seeds if seed is not None} - set(known))
     if unknown:
-        known = sorted({run.seed for run in runs if run.seed is not None})
         raise UserError(
             f"The family {family_id} has no training run of seed {', '.join(map(str, unknown))}.",
             where=f"checkpoints.{family_id}.seeds of the study",

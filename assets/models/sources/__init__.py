@@ -46,6 +46,16 @@ class TrainingRun:
     def checkpoint_id(self, label: str) -> str:
         return f"{self.run_id}@{label}"
 
+    @property
+    def init_seed(self) -> int | None:
+        """The seed, where the source says that it sets the initialisation."""
+        return self.seed if getattr(self.spec, "seed_of", None) in {"initialisation", "both"} else None
+
+    @property
+    def data_seed(self) -> int | None:
+        """The seed, where the source says that it sets the order of the data."""
+        return self.seed if getattr(self.spec, "seed_of", None) in {"data", "both"} else None
+
 
 @dataclass(frozen=True)
 class Planned:

@@ -1,10 +1,10 @@
 """Checkpoints of a model hub: `runs: {hub: "EleutherAI/pythia-70m-seed{seed}", seeds: [1], revisions: "step{step}"}`.
 
 Without `revisions` the repository's main branch is the one checkpoint; with it every branch or tag of that form is one,
-or those of `steps`. Revisions are resolved to commits when planning. A checkpoint is pinned by what the hub lists of
-its safetensors, with no weights fetched; these come when they are held, once, under a budget (hub/cache.py).
-HF_HUB_OFFLINE=1 works with what is cached, HF_ENDPOINT may name another hub, HF_TOKEN or `hf auth login` opens gated
-repositories.
+or those of `steps` (further keys: hub/revisions.py). Revisions are resolved to commits when planning. A checkpoint is
+pinned by what the hub lists of its safetensors, with no weights fetched; these come when they are held, once, under a
+budget (hub/cache.py). HF_HUB_OFFLINE=1 works with what is cached, HF_ENDPOINT may name another hub, HF_TOKEN or
+`hf auth login` opens gated repositories.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from assets.models.hub.cache import Place
 from assets.models.hub.client import patiently, told_by_hub
 from assets.models.hub.listing import ListedFile, known_tree, refs, tree
 from assets.models.hub.needed import check_has_weights, small_files, weight_files
-from assets.models.hub.revisions import HubRuns, checkpoints_of
-from assets.models.sources import Pinned, Planned, Say, TrainingRun, check_place, chosen, seeds_or_none
-from assets.study import validate
+from assets.models.hub.revisions import HubRuns, checkpoints_of, hub_runs
+from assets.models.sources import Pinned, Planned, Say, TrainingRun, chosen
 from catalog.errors import UserError
 from catalog.home import Home
 from catalog.record import write_new
@@ -35,15 +34,7 @@ class Hub:
     kind = "hub"
 
     def seeds(self, runs: Mapping[str, Any], where: str) -> tuple[HubRuns, list[int | None]]:
-        spec = validate(HubRuns, runs, Path(where))
-        check_place(spec.hub, spec.seeds, where)
-        if spec.steps is not None and spec.revisions is None:
-            raise UserError(
-                "`steps` says nothing without `revisions`.",
-                where=where,
-                mend='Add revisions: "step{step}", or what fits.',
-            )
-        return spec, seeds_or_none(spec.seeds)
+        return hub_runs(runs, where)
 
     def plan(self, run: TrainingRun, home: Home) -> list[Planned]:
         commits = refs(run.spec.repository(run.seed), home)

@@ -272,6 +272,7 @@ def pythia(trott2025: Sequence[ImportedCheckpoint], published: pl.DataFrame) -> 
             **model.design,
         }
         for model in family.models
+        if model.model_id in {checkpoint.model_id for checkpoint in trott2025}
     ]
     runs = [{"run_id": run, "model_id": model} for run, model in sorted({(c.run_id, c.model_id) for c in trott2025})]
     families = [{"family_id": "pythia", "role": family.role, "organisation": family.organisation}]

@@ -7,8 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from assets.models.hub.revisions import checkpoints_of
+from assets.models.runs import training_runs
 from assets.published import ImportedCheckpoint
-from assets.study import ModelSpec, load_family
+from assets.study import ModelSpec, Study, load_family
 
 FAMILY = load_family("pythia")
 MODELS = {model.model_id: model for model in FAMILY.models}
@@ -44,29 +46,14 @@ def test_the_design_makes_a_model_of_the_stated_size(model_id: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_each_statement_has_its_source(model: ModelSpec) -> None:
-    sourced = {name for key in model.facts for name in key.split(", ")}
-
-    stated = {
-        *(["released_on"] if model.released_on else []),
-        "training_tokens",
-        "batch_size",
-        "sequence_length",
-        "training_data",
-        "licence",
-        "n_params",
-        "n_layers",
-        "precision",
-    }
-    assert stated <= sourced
-    assert model.runs is None
+def test_every_model_saw_143_000_steps(model: ModelSpec) -> None:
     assert model.training_tokens == 143_000 * 2_097_152
     assert (model.batch_size or 0) * (model.sequence_length or 0) == 2_097_152
 
 
 @pytest.mark.reference
 def test_the_published_files_have_the_same_models(trott2025: list[ImportedCheckpoint], trott2025_folder: Path) -> None:
-    published = [model for name, model in MODELS.items() if name != "pythia-31m"]
+    published = [MODELS[name] for name in sorted({checkpoint.model_id for checkpoint in trott2025})]
     files = [
         next(trott2025_folder.rglob(next(c.file for c in trott2025 if c.model_id == m.model_id))) for m in published
     ]
@@ -88,9 +75,50 @@ def test_the_first_step_changed_nothing_as_the_advisory_says(trott2025: list[Imp
     assert not any(values[run, 1] == values[run, 2] for run in runs)
 
 
-def test_advisories_inform_and_leave_nothing_out() -> None:
+def test_advisories_leave_out_only_what_is_another_checkpoint() -> None:
     scopes = {advisory.advisory_id: advisory.scope for advisory in FAMILY.advisories}
 
     assert scopes["pythia-410m-outlier-seeds"]["runs"] == ["pythia-410m-seed3", "pythia-410m-seed4"]
     assert len(scopes["pythia-410m-no-weights"]["checkpoints"]) == 3
-    assert all(scope["suspect"] is False for scope in scopes.values())
+    assert [name for name, scope in scopes.items() if scope["suspect"]] == [
+        "pythia-160m-weight-seeds-diverge-from-step0",
+        "pythia-12b-first-shards",
+    ]
+
+
+STEPS = [0, *(2**power for power in range(10)), *range(1000, 144_000, 1000)]
+COMMITS = {"main": "m", **{f"step{step}": f"commit of {step}" for step in STEPS}}
+
+
+def test_each_run_has_154_checkpoints_and_the_last_is_step_143000() -> None:
+    runs = training_runs(Study(name="test", families=["pythia"], probes=["attention"]))
+
+    assert len(runs) == 4 * 10 + 9 + 2 * 3 + 5 + 10
+    for run in runs:
+        planned = checkpoints_of(run.spec, run.seed, COMMITS)
+        assert [checkpoint.step for checkpoint in planned] == STEPS
+        assert len(planned) == 154
+        assert [checkpoint.label for checkpoint in planned if checkpoint.is_final] == ["step143000"]
+        assert planned[-1].tokens_seen == run.model.training_tokens
+
+
+def test_runs_are_those_of_the_hub_and_of_the_published_data() -> None:
+    runs = {run.run_id: run for run in training_runs(Study(name="test", families=["pythia"], probes=["attention"]))}
+    repositories = {name: run.spec.repository(run.seed) for name, run in runs.items()}
+
+    assert all(repository == f"EleutherAI/{name}" for name, repository in repositories.items())
+    assert {*runs} >= {"pythia-70m", "pythia-70m-seed3", "pythia-160m-data-seed1", "pythia-160m-weight-seed3"}
+    assert "pythia-31m" not in runs
+    seeds = {name: (runs[name].init_seed, runs[name].data_seed) for name in runs if "160m" in name}
+    assert seeds["pythia-160m"] == (None, None)
+    assert seeds["pythia-160m-seed4"] == (4, 4)
+    assert seeds["pythia-160m-data-seed2"] == (None, 2)
+    assert seeds["pythia-160m-weight-seed2"] == (2, None)
+
+
+def test_variants_stand_under_the_model_that_they_vary() -> None:
+    parents = {name: model.parent_model_id for name, model in MODELS.items() if model.parent_model_id}
+
+    assert parents.pop("pythia-160m-data") == parents.pop("pythia-160m-weight") == "pythia-160m"
+    assert parents == {f"{name}-deduped": name for name in MODELS if f"{name}-deduped" in MODELS}
+    assert len(parents) == 10

@@ -55,6 +55,14 @@ def test_the_study_chooses_seeds_and_steps(runs_of: MakeRuns, home: Home) -> Non
     assert [planned.step for planned in source_named(run.kind, "").plan(run, home)] == [0, 3]
 
 
+def test_null_among_the_seeds_is_the_run_without_one(runs_of: MakeRuns) -> None:
+    seeded = {"hub": "org/tiny-seed{seed}", "seeds": [1, 2], "original": "org/tiny"}
+
+    assert [run.run_id for run in runs_of(seeded)] == ["model", "model-seed1", "model-seed2"]
+    assert [run.run_id for run in runs_of(seeded, seeds=[None, 2])] == ["model", "model-seed2"]
+    assert [run.run_id for run in runs_of(seeded, seeds=[None])] == ["model"]
+
+
 def test_a_seed_that_no_run_has_is_told_with_those_there_are(runs_of: MakeRuns) -> None:
     with pytest.raises(UserError, match="no training run of seed 9") as told:
         runs_of({"calibration": RECIPE | {"seeds": [0, 1]}}, seeds=[1, 9])
@@ -143,7 +151,7 @@ def test_every_family_file_gives_runs_with_unlike_names() -> None:
 
     runs = training_runs(study(*families))
 
-    assert {run.family_id for run in runs} == {*families} - {"pythia"}
+    assert {run.family_id for run in runs} == {*families}
     assert len({run.run_id.casefold() for run in runs}) == len(runs)
 
 

