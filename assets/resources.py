@@ -16,9 +16,11 @@ class Workspace(ConfigurableResource):
 
     Attributes:
         study_name: name of a study, or a path to its file.
+        retry: whether what failed lastingly is tried again.
     """
 
     study_name: str = EnvVar(STUDY_VARIABLE)
+    retry: bool = False
 
     @property
     def study(self) -> Study:

@@ -57,6 +57,17 @@ def first_row(
     return rows[0] if rows else None
 
 
+def rows_or_none(home: Home, query: str) -> list[tuple[Any, ...]] | None:
+    """A query's rows from the last published catalog; None where there is none, or one that lacks what is asked for."""
+    if not home.catalog.exists():
+        return None
+    try:
+        with duckdb.connect(str(home.catalog), read_only=True) as connection:
+            return connection.execute(query).fetchall()
+    except duckdb.Error:
+        return None
+
+
 def sandboxed(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection for other people's SQL: the catalog read-only, and no other file, network or setting within reach.
 

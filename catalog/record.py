@@ -24,7 +24,7 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 STATUSES = ("ok", "failed", "not_applicable")
 Row = Mapping[str, Any]
 
@@ -167,6 +167,23 @@ class Record:
             if status != "failed":
                 found[identity] = status
         return found
+
+    def failed(self) -> dict[str, dict[str, Any]]:
+        """The row of the last failed probe run by `probe.cache key`, of those that are not finished."""
+        finished, last = self.finished(), {}
+        for name in _names(self.home.ledger / "probe_runs"):
+            identity, _, status = name.removesuffix(".json").rsplit(".", 2)
+            if status == "failed" and identity not in finished:
+                last[identity] = name
+        folder = self.home.ledger / "probe_runs"
+        return {identity: self.read(folder / name)["rows"]["probe_runs"][0] for identity, name in last.items()}
+
+    def probe_runs_beside(self, known: Collection[str]) -> Iterator[dict[str, Any]]:
+        """The rows of probe runs that are none of these ids, in the order of ids."""
+        folder = self.home.ledger / "probe_runs"
+        for name in _names(folder):
+            if name.removesuffix(".json").rpartition(".")[0] not in known:
+                yield self.read(folder / name)["rows"]["probe_runs"][0]
 
     def put_probe_run(
         self, row: Row, measurements: pl.DataFrame | None, arrays: Mapping[str, np.ndarray] | None = None

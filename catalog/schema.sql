@@ -292,6 +292,7 @@ CREATE TABLE probe_runs (
     source_id VARCHAR NOT NULL,
     status VARCHAR NOT NULL,
     reason VARCHAR,
+    fault VARCHAR,
     sample_seed BIGINT,
     dtype VARCHAR,
     device VARCHAR,
@@ -324,6 +325,7 @@ COMMENT ON COLUMN probe_runs.provenance IS 'measured or published; neither super
 COMMENT ON COLUMN probe_runs.source_id IS 'Where the values come from. -> sources.source_id';
 COMMENT ON COLUMN probe_runs.status IS 'ok, failed or not_applicable. A failed execution supersedes nothing.';
 COMMENT ON COLUMN probe_runs.reason IS 'Why it failed or is not applicable, in words.';
+COMMENT ON COLUMN probe_runs.fault IS 'Of a failed execution: lasting (the same bytes fail again by the same code: not tried again until probe or libraries change) or passing (network, disk, memory, licence: tried again by the next run); null unless failed, and of failures recorded before faults were told apart, which are tried again.';
 COMMENT ON COLUMN probe_runs.sample_seed IS 'Which draw of the random inputs: 0 is what evidence shows, 1 the retest on fresh ones; null for published values.';
 COMMENT ON COLUMN probe_runs.dtype IS 'Precision of the computation.';
 COMMENT ON COLUMN probe_runs.device IS 'cpu or cuda; not part of the identity.';

@@ -29,6 +29,8 @@ catalog_app = typer.Typer(no_args_is_help=True, help="The catalog file.")
 app.add_typer(catalog_app, name="catalog")
 out, err = Console(), Console(stderr=True)
 
+Workers = Annotated[int, typer.Option(min=1, help="Processes; each holds one model.")]
+WORKERS = min(os.cpu_count() or 1, 8)
 StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the path of its file.")]
 
 
@@ -37,7 +39,8 @@ StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the path 
 )
 def run(
     study: StudyArgument = "demo",
-    workers: Annotated[int, typer.Option(min=1, help="Processes; each holds one model.")] = min(os.cpu_count() or 1, 8),
+    workers: Workers = WORKERS,
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed and would not be tried again.")] = False,
 ) -> None:
     """Measure what is due, decide the claims, publish catalog and report.
 
@@ -46,7 +49,7 @@ def run(
     from pipelines.running import run_study
 
     try:
-        run_study(study, workers, out, err)
+        run_study(study, workers, out, err, retry=retry)
     except KeyboardInterrupt:
         err.print("Stopped. What was finished is kept; the same command goes on from there.")
         raise typer.Exit(130) from None
@@ -56,16 +59,18 @@ def run(
 def status(
     study: StudyArgument = "demo",
     disk: Annotated[bool, typer.Option("--disk", help="What each folder of the home holds.")] = False,
+    workers: Workers = WORKERS,
 ) -> None:
-    """Show what is done and what is due, without doing it."""
-    from pipelines.running import plan_of
+    """Show what is done, what is due and why, what that will cost, and what failed; nothing is done."""
+    from pipelines import show_due
+    from pipelines.running import checked
     from pipelines.settings import use_defaults
 
     home = use_defaults()
     if disk:
         out.print(show.disk(home))
     else:
-        out.print(show.plan(plan_of(study, home)))
+        out.print(show_due.status(checked(study), home, workers))
 
 
 @app.command(

@@ -30,15 +30,15 @@ def add_partitions(run_ids: Sequence[str]) -> int:
     return len(new)
 
 
-def execute_measure(run_id: str, study: str, probes: Sequence[str]) -> str | None:
-    """Measures one training run; what failed, or None."""
+def execute_measure(run_id: str, study: str, probes: Sequence[str], *, retry: bool = False) -> str | None:
+    """Measures one training run, with `retry` what failed lastingly too; what failed, or None."""
     selection = [AssetKey(name) for name in ("checkpoints", *probes)]
     with _instance() as instance:
         result = definitions.resolve_job_def("measure").execute_in_process(
             instance=instance,
             partition_key=run_id,
             asset_selection=selection,
-            run_config=_configuration(study),
+            run_config=_configuration(study, retry=retry),
             tags={"study": study},
             raise_on_error=False,
         )
@@ -66,10 +66,10 @@ def _instance() -> Iterator[DagsterInstance]:
         yield instance
 
 
-def _configuration(study: str) -> dict[str, Any]:
-    workspace = Workspace(study_name=study)
+def _configuration(study: str, *, retry: bool = False) -> dict[str, Any]:
+    workspace = Workspace(study_name=study, retry=retry)
     return {
-        "resources": {"workspace": {"config": {"study_name": workspace.study_name}}},
+        "resources": {"workspace": {"config": {"study_name": workspace.study_name, "retry": workspace.retry}}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
 

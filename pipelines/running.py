@@ -23,16 +23,11 @@ from assets.study import Study, load_study
 from catalog.errors import UserError
 from catalog.home import Home
 from catalog.record import Record
-from pipelines import show
+from pipelines import show, show_due
 from pipelines.settings import use_defaults
 
 if TYPE_CHECKING:
     from pipelines.workers import Finished
-
-
-def plan_of(study: str, home: Home) -> list[RunPlan]:
-    """What is done and due, for all training runs of a study."""
-    return plan(checked(study), Record(home))
 
 
 def checked(name: str) -> Study:
@@ -44,8 +39,8 @@ def checked(name: str) -> Study:
     return study
 
 
-def run_study(name: str, n_workers: int, out: Console, err: Console) -> None:
-    """Brings home, catalog and report up to a study.
+def run_study(name: str, n_workers: int, out: Console, err: Console, *, retry: bool = False) -> None:
+    """Brings home, catalog and report up to a study; with `retry` what failed lastingly is tried again too.
 
     Raises:
         UserError: the study is faulty, or publishing failed. Training runs that failed are told at the end, with exit
@@ -53,10 +48,11 @@ def run_study(name: str, n_workers: int, out: Console, err: Console) -> None:
     """
     home = use_defaults()
     study = checked(name)
-    due = [run for run in plan(study, Record(home)) if run.due]
+    plans = plan(study, Record(home), retry=retry)
+    due = [run for run in plans if run.due]
     failed: list[Finished] = []
     if due:
-        failed = _measure(name, study, due, home, n_workers, out)
+        failed = _measure(name, study, due, home, n_workers, out, retry=retry)
     for published in study.published:
         if not Path(published.path).expanduser().exists():
             how = importer_named(published.importer).how_to_get
@@ -71,6 +67,8 @@ def run_study(name: str, n_workers: int, out: Console, err: Console) -> None:
     else:
         out.print("Nothing is due: everything was measured, decided and published before.")
     _tell(home, out)
+    if given_up := show_due.given_up(plans):
+        out.print(given_up)
     for check, count in faults(home).items():
         err.print(f"[bold yellow]Check {check} found {count} faults[/]: `make ui` shows them at asset catalog.")
     if failed:
@@ -80,7 +78,9 @@ def run_study(name: str, n_workers: int, out: Console, err: Console) -> None:
         raise SystemExit(1)
 
 
-def _measure(name: str, study: Study, due: list[RunPlan], home: Home, n_workers: int, out: Console) -> list[Finished]:
+def _measure(
+    name: str, study: Study, due: list[RunPlan], home: Home, n_workers: int, out: Console, *, retry: bool
+) -> list[Finished]:
     from pipelines.execution import add_partitions
     from pipelines.workers import spread
 
@@ -99,7 +99,7 @@ def _measure(name: str, study: Study, due: list[RunPlan], home: Home, n_workers:
                 word = "failed" if done.fault else "done"
                 progress.console.print(f"  {word}  {done.run_id}", highlight=False)
 
-        finished = spread(run_ids, name, study.probe_names, n_workers, tick)
+        finished = spread(run_ids, name, study.probe_names, n_workers, tick, retry=retry)
     return [run for run in finished if run.fault]
 
 

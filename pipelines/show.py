@@ -1,4 +1,7 @@
-"""What the command line prints: tables of plans, verdicts, probes and query results. Not here: their rows' making."""
+"""What the command line prints: tables of verdicts, probes and query results.
+
+Not here: their rows' making, what is due (show_due.py).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-from assets.probes.plan import RunPlan
 from assets.probes.registry import Probe
 from assets.publish.freezing import Frozen
 from assets.study import Study
@@ -102,22 +104,6 @@ def _cell(words: Counter[str] | None) -> Text:
         return Text("-", style="dim")
     parts = [Text(f"{n} {SHORT.get(word, word)}", style=STYLES.get(word, "dim")) for word, n in words.most_common()]
     return Text(", ").join(parts)
-
-
-def plan(plans: Sequence[RunPlan]) -> Table:
-    """Training runs with what is done and due."""
-    table = Table("training run", "source", "checkpoints", "due", "why", title="What is due")
-    for each in plans:
-        unpinned = sum(not checkpoint.is_pinned for checkpoint in each.due)
-        probes = Counter(
-            probe for checkpoint in each.due for probe in dict.fromkeys(task.probe for task in checkpoint.tasks)
-        )
-        why = [f"{unpinned} to make or fetch"] * bool(unpinned) + [f"{probe} on {n}" for probe, n in probes.items()]
-        due = str(len(each.due)) if each.due else "[dim]none[/]"
-        table.add_row(each.run.run_id, each.run.kind, str(len(each.checkpoints)), due, ", ".join(why))
-    total = sum(len(each.due) for each in plans)
-    table.caption = f"{total} checkpoints due in {sum(bool(each.due) for each in plans)} of {len(plans)} training runs"
-    return table
 
 
 def disk(home: Home) -> Table:

@@ -35,7 +35,13 @@ class _Worker:
 
 
 def spread(
-    run_ids: Sequence[str], study: str, probes: Sequence[str], n_workers: int, tick: Callable[[Finished | None], None]
+    run_ids: Sequence[str],
+    study: str,
+    probes: Sequence[str],
+    n_workers: int,
+    tick: Callable[[Finished | None], None],
+    *,
+    retry: bool = False,
 ) -> list[Finished]:
     """Measures training runs with `n_workers` processes.
 
@@ -45,12 +51,13 @@ def spread(
         probes: names of the probes to run.
         n_workers: processes; no more than there are training runs.
         tick: called several times a second, with a run that has finished or None.
+        retry: whether what failed lastingly is tried again.
 
     Returns:
         One entry per training run, in the order in which they finished.
     """
     tasks, finished = list(run_ids), []
-    workers = [_start(study, list(probes), n_workers) for _ in range(min(n_workers, len(tasks)))]
+    workers = [_start(study, list(probes), n_workers, retry) for _ in range(min(n_workers, len(tasks)))]
     try:
         for worker in workers:
             _give(worker, tasks)
@@ -65,7 +72,7 @@ def spread(
                 if worker.process.is_alive():
                     _give(worker, tasks)
                 elif tasks:
-                    workers.append(_start(study, list(probes), n_workers))
+                    workers.append(_start(study, list(probes), n_workers, retry))
                     _give(workers[-1], tasks)
     finally:
         for worker in workers:
@@ -73,11 +80,11 @@ def spread(
     return finished
 
 
-def _start(study: str, probes: list[str], n_workers: int) -> _Worker:
+def _start(study: str, probes: list[str], n_workers: int, retry: bool) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     threads = max(1, (os.cpu_count() or 1) // n_workers)
-    process = context.Process(target=_work, args=(theirs, study, probes, threads), daemon=True)
+    process = context.Process(target=_work, args=(theirs, study, probes, threads, retry), daemon=True)
     process.start()
     theirs.close()
     return _Worker(process, ours)
@@ -115,7 +122,7 @@ def _stop(worker: _Worker) -> None:
         worker.process.join()
 
 
-def _work(connection: Connection, study: str, probes: list[str], threads: int) -> None:
+def _work(connection: Connection, study: str, probes: list[str], threads: int, retry: bool) -> None:
     """A worker's life: take a run id, execute job `measure` for it, send what failed or None; None or a closed pipe
     ends it."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
@@ -124,6 +131,6 @@ def _work(connection: Connection, study: str, probes: list[str], threads: int) -
 
     try:
         while (run_id := connection.recv()) is not None:
-            connection.send(execute_measure(run_id, study, probes))
+            connection.send(execute_measure(run_id, study, probes, retry=retry))
     except (EOFError, KeyboardInterrupt, BrokenPipeError):
         return

@@ -6,24 +6,23 @@ Here: the rows. Not here: reading properties (properties.py), making or fetching
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from filelock import FileLock
 
+from assets.models.faults import FETCH, Failure, Fault, failures, fetch_identity, fetch_key, library_versions
 from assets.models.properties import read_properties
 from assets.models.runs import run_named
-from assets.models.sources import Pinned, Planned, Say, TrainingRun, pin_each, source_named
-from assets.study import FamilySpec, ModelSpec, Study, digest, load_family
+from assets.models.sources import Pinned, Planned, Refused, Say, TrainingRun, pin_each, source_named
+from assets.study import FamilySpec, ModelSpec, Study, load_family
 from catalog.errors import UserError
 from catalog.home import Home
 from catalog.record import Record, canonical_json, now
 
 SOURCE_ID = "moving-target"
 """The source of everything that is measured here."""
-FETCH = "checkpoints"
-"""Probe name under which a checkpoint that could not be had is listed as failed."""
 
 
 @contextmanager
@@ -35,10 +34,14 @@ def at_work_on(home: Home, run_id: str) -> Iterator[None]:
         yield
 
 
-def put_run(study: Study, run_id: str, home: Home, say: Say) -> tuple[list[Pinned], dict[str, str]]:
+def put_run(
+    study: Study, run_id: str, home: Home, say: Say, *, retry: bool = False
+) -> tuple[list[Pinned], dict[str, str]]:
     """Makes or finds every checkpoint of a training run, and records what is known of run, model and checkpoints.
 
     Weights that are fetched are fetched when they are measured: here a hub's are known by what it lists.
+
+    Those whose last failure is lasting are left out, unless `retry`.
 
     Returns:
         The checkpoints that are there; and why the others could not be had, by checkpoint_id, recorded too.
@@ -50,17 +53,37 @@ def put_run(study: Study, run_id: str, home: Home, say: Say) -> tuple[list[Pinne
     family = next(f for f in map(load_family, study.families) if f.family_id == run.family_id)
     put_family(record, family)
     found, faults = [], {}
-    for had in pin_each(run, source_named(run.kind, run_id).plan(run, home), home, say):
-        if isinstance(had, Pinned):
-            put_checkpoint(record, run, had)
+    listed = to_be_tried(run, source_named(run.kind, run_id).plan(run, home), {} if retry else failures(record))
+    for had in pin_each(run, listed, home, say):
+        refused = _described(record, run, had) if isinstance(had, Pinned) else had
+        if isinstance(had, Pinned) and refused is None:
             found.append(had)
-        else:
-            put_refused(record, run, had.planned, had.reason)
-            faults[run.checkpoint_id(had.planned.label)] = had.reason
+        elif refused is not None:
+            put_refused(record, run, refused)
+            faults[run.checkpoint_id(had.planned.label)] = refused.reason
     if faults and not found:
         told = "\n\n".join(dict.fromkeys(faults.values()))
         raise UserError(f"No checkpoint of {run_id} could be had: {told}")
     return found, faults
+
+
+def _described(record: Record, run: TrainingRun, pinned: Pinned) -> Refused | None:
+    """Records a checkpoint that is there; refused, where its architecture is not known."""
+    try:
+        put_checkpoint(record, run, pinned)
+    except UserError as error:
+        return Refused(pinned.planned, str(error), error.lasting)
+    return None
+
+
+def to_be_tried(run: TrainingRun, planned: list[Planned], failed: Mapping[str, Failure]) -> list[Planned]:
+    """The checkpoints without those that lastingly can't be had."""
+
+    def is_given_up(checkpoint: Planned) -> bool:
+        failure = failed.get(fetch_identity(run.checkpoint_id(checkpoint.label), checkpoint.revision))
+        return failure is not None and failure.is_lasting
+
+    return [checkpoint for checkpoint in planned if not is_given_up(checkpoint)]
 
 
 def put_family(record: Record, family: FamilySpec) -> None:
@@ -126,9 +149,10 @@ def put_checkpoint(record: Record, run: TrainingRun, pinned: Pinned) -> None:
     record.put("checkpoints", checkpoint_id, {"checkpoints": [checkpoint], "checkpoint_weights": [weights]})
 
 
-def put_refused(record: Record, run: TrainingRun, planned: Planned, reason: str) -> None:
+def put_refused(record: Record, run: TrainingRun, refused: Refused) -> None:
     """Records a checkpoint that could not be had, and why; weights known from before stay known."""
-    checkpoint_id = run.checkpoint_id(planned.label)
+    planned, checkpoint_id = refused.planned, run.checkpoint_id(refused.planned.label)
+    fault: Fault = "lasting" if refused.lasting else "passing"
     if record.latest("models", run.model.model_id) is None:
         row = _model_row(run.family_id, run.model, run.model.design)
         record.put("models", run.model.model_id, {"models": [row]})
@@ -145,8 +169,10 @@ def put_refused(record: Record, run: TrainingRun, planned: Planned, reason: str)
         "provenance": "measured",
         "source_id": SOURCE_ID,
         "status": "failed",
-        "reason": reason,
-        "cache_key": digest(canonical_json([checkpoint_id, planned.revision]))[:40],
+        "reason": refused.reason,
+        "fault": fault,
+        "versions": canonical_json(library_versions()),
+        "cache_key": fetch_key(checkpoint_id, planned.revision),
     }
     record.put_probe_run(failure, None)
 

@@ -58,6 +58,7 @@ def weight_files(folder: Path) -> list[Path]:
             "The folder holds no weights.",
             where=str(folder),
             mend="Name a folder with config.json and *.safetensors files, as save_pretrained writes them.",
+            lasting=True,
         )
     for path in files:
         check_safetensors(path)
@@ -96,6 +97,7 @@ def check_safetensors(path: Path) -> None:
             f"The safetensors file is cut short or damaged: {error}.",
             where=f"{path} ({path.stat().st_size:,} bytes)" if path.exists() else str(path),
             mend="Copy or download it again.",
+            lasting=isinstance(error, SafetensorError),
         ) from None
 
 
@@ -155,11 +157,17 @@ def read_config(folder: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
-            "The folder holds no config.json.", where=str(folder), mend="Copy it from where the weights came."
+            "The folder holds no config.json.",
+            where=str(folder),
+            mend="Copy it from where the weights came.",
+            lasting=True,
         ) from None
     except ValueError as error:
         raise UserError(
-            f"The configuration is not JSON: {error}.", where=str(path), mend="Copy it again from its origin."
+            f"The configuration is not JSON: {error}.",
+            where=str(path),
+            mend="Copy it again from its origin.",
+            lasting=True,
         ) from None
 
 

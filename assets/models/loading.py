@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assets.models.faults import fault_of
 from assets.models.files import TOKENIZER_FILES, weight_files
 from catalog.errors import UserError
 
@@ -68,6 +69,7 @@ def load(
             where=f"{checkpoint_id} ({folder})",
             mend="Weights and config.json must belong together, of an architecture that transformers itself carries: "
             "code that comes with weights is never run.",
+            lasting=fault_of(error) == "lasting",
         ) from error
     model, told = loaded
     _refuse_gaps(told, checkpoint_id, folder)
@@ -99,7 +101,10 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise UserError(
-            f"The tokenizer can't be read: {error}", where=str(folder), mend="Copy its files from the model's origin."
+            f"The tokenizer can't be read: {error}",
+            where=str(folder),
+            mend="Copy its files from the model's origin.",
+            lasting=fault_of(error) == "lasting",
         ) from error
 
 
@@ -145,4 +150,5 @@ def _refuse_gaps(told: dict[str, Any], checkpoint_id: str, folder: Path) -> None
                 f"{len(names)} weights are {fault}: {first}{' ...' if len(names) > 3 else ''}.",
                 where=f"{checkpoint_id} ({folder})",
                 mend="Weights and config.json must belong together; copy all files of one checkpoint again.",
+                lasting=True,
             )

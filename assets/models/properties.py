@@ -110,6 +110,7 @@ def _describe(content: str, where: str) -> tuple[Row, list[Row]]:
             f"The configuration fits no architecture that transformers carries: {error}",
             where=where,
             mend="Check its model_type; a model that needs code of its own is not run.",
+            lasting=True,
         ) from error
 
 

@@ -13,12 +13,13 @@ from dagster import (
 )
 
 from assets.models.facts import at_work_on
+from assets.models.faults import FETCH
 from assets.models.runs import run_named
 from assets.partitions import training_runs
 from assets.probes.battery import battery_of
 from assets.probes.describe import by_checkpoint, description
 from assets.probes.measure import Outcome, measure
-from assets.probes.plan import plan_run
+from assets.probes.plan import RunPlan, plan_run, standing
 from assets.probes.registry import probe_named, probes
 from assets.resources import Workspace
 
@@ -40,7 +41,8 @@ from assets.resources import Workspace
     name="probes",
 )
 def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator[MaterializeResult]:
-    """Measures a training run's checkpoints with the selected probes; what was measured is not measured again. Of a
+    """Measures a training run's checkpoints with the selected probes; what was measured is not measured again, and
+    what failed lastingly is not tried again unless the resource says `retry`. Of a
     selection that holds probes of the study, the others are left out, so that materializing all does what the study
     says; a selection of others alone is measured as asked. A probe that failed on a checkpoint counts as failed for
     the training run."""
@@ -51,12 +53,11 @@ def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator
     battery = study.with_probes([name for name in asked if name in study.choices] or asked)
     selected = [probe_named(name) for name in battery.choices]
     with at_work_on(workspace.home, run.run_id):
-        plan = plan_run(run, battery, record, record.finished().keys())
+        plan = plan_run(run, battery, record, standing(record, retry=workspace.retry))
         outcome = measure(run, plan.due, battery, workspace.home, context.log.info, context.run.run_id)
     for probe in selected:
         if not outcome.spoiled(probe.name):
-            n_found = sum(all(t.probe != probe.name for t in checkpoint.tasks) for checkpoint in plan.checkpoints)
-            yield MaterializeResult(asset_key=probe.name, metadata=_metadata(probe.name, outcome, n_found))
+            yield MaterializeResult(asset_key=probe.name, metadata=_metadata(probe.name, outcome, plan))
     if outcome.failed:
         told = "\n\n".join(f"{about}: {reason}" for about, reason in outcome.failed.items())
         raise Failure(
@@ -65,14 +66,23 @@ def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator
         )
 
 
-def _metadata(probe: str, outcome: Outcome, n_found: int) -> dict[str, int | MetadataValue]:
+def _metadata(probe: str, outcome: Outcome, plan: RunPlan) -> dict[str, int | MetadataValue]:
+    given_up = [
+        f"- {plan.run.checkpoint_id(checkpoint.planned.label)}: {failure.reason}"
+        for checkpoint in plan.checkpoints
+        for task, failure in checkpoint.failed.items()
+        if failure.is_lasting and task.probe in (probe, FETCH)
+    ]
+    n_found = sum(all(t.probe != probe for t in checkpoint.tasks) for checkpoint in plan.checkpoints) - len(given_up)
     metadata: dict[str, int | MetadataValue] = {
         "dagster/row_count": outcome.n_rows.get(probe, 0),
         "probe_runs": outcome.n_probe_runs.get(probe, 0),
-        "found_done": n_found,
+        "found_done": max(0, n_found),
         "highest_value": MetadataValue.md(by_checkpoint(outcome.highest.get(probe, {}))),
     }
     lines = [f"- {about}: {why}" for about, why in outcome.not_applicable.items() if about.endswith(f" {probe}")]
     if lines:
         metadata["not_applicable"] = MetadataValue.md("\n".join(lines))
+    if given_up:
+        metadata["not_tried_again"] = MetadataValue.md("\n".join(given_up))
     return metadata

@@ -11,18 +11,17 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from assets.models.ahead import hold_each
 from assets.models.facts import SOURCE_ID, source_row
+from assets.models.faults import Fault, fault_of, library_versions, told
 from assets.models.sources import Pinned, Refused, Say, TrainingRun
 from assets.probes.battery import Battery, Task
 from assets.probes.describe import highest
 from assets.probes.plan import DTYPE, DueCheckpoint, cache_key
 from assets.probes.registry import NotApplicable, Probe, Result, Setting, canonical, probe_named
 from assets.probes.rows import frame_of, put_definitions
-from catalog.errors import UserError
 from catalog.home import Home
 from catalog.record import Record, now
 
@@ -84,19 +83,20 @@ def _measure_checkpoint(
     checkpoint_id = run.checkpoint_id(pinned.planned.label)
     hashes = (pinned.weights_sha256, pinned.config_sha256, pinned.tokenizer_sha256)
     model: LoadedModel | None = None
-    reason = None
+    reason: str | None = None
+    fault: Fault | None = None
     try:
         model = load(
             pinned.folder, checkpoint_id=checkpoint_id, role=run.role, activation_bytes=battery.activation_bytes
         )
     except Exception as error:
-        reason = told(error)
+        reason, fault = told(error), fault_of(error)
     for task in tasks:
         probe, setting = probe_named(task.probe), battery.setting(task, run.role)
         started, clock, cpu = now(), time.perf_counter(), time.process_time()
         status, result = ("failed", None) if model is None else ("ok", None)
         if model is not None:
-            status, reason, result = _run_probe(probe, model, setting)
+            status, reason, fault, result = _run_probe(probe, model, setting)
         row = {
             "checkpoint_id": checkpoint_id,
             "weights_sha256": pinned.weights_sha256,
@@ -107,12 +107,13 @@ def _measure_checkpoint(
             "source_id": SOURCE_ID,
             "status": status,
             "reason": reason,
+            "fault": fault,
             "sample_seed": task.sample_seed,
             "dtype": DTYPE,
             "device": str(model.device) if model else None,
             "attention_implementation": result.attention_implementation if result else None,
             "notes": canonical(result.notes) if result else None,
-            "versions": canonical({name: version(name) for name in ("moving-target", "torch", "transformers")}),
+            "versions": canonical(library_versions()),
             "started_at": started,
             "duration_s": round(time.perf_counter() - clock, 4),
             "cpu_s": round(time.process_time() - cpu, 4),
@@ -128,13 +129,16 @@ def _measure_checkpoint(
             outcome.highest.setdefault(task.probe, {})[pinned.planned.label] = highest(measurements)
 
 
-def _run_probe(probe: Probe, model: LoadedModel, setting: Setting) -> tuple[str, str | None, Result | None]:
+def _run_probe(
+    probe: Probe, model: LoadedModel, setting: Setting
+) -> tuple[str, str | None, Fault | None, Result | None]:
+    """Status, reason, fault and result."""
     try:
-        return "ok", None, probe.measure(model, setting)
+        return "ok", None, None, probe.measure(model, setting)
     except NotApplicable as why:
-        return "not_applicable", str(why), None
+        return "not_applicable", str(why), None, None
     except Exception as error:
-        return "failed", told(error), None
+        return "failed", told(error), fault_of(error), None
 
 
 def _note(outcome: Outcome, about: str, probe: str, status: str, reason: str | None, n_rows: int) -> None:
@@ -144,11 +148,6 @@ def _note(outcome: Outcome, about: str, probe: str, status: str, reason: str | N
         outcome.failed[about] = reason or "unknown"
     elif status == "not_applicable":
         outcome.not_applicable[about] = reason or "unknown"
-
-
-def told(error: Exception) -> str:
-    """An exception as the catalog holds it: a UserError's text, else its type and message."""
-    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 def peak_memory_bytes() -> int:

@@ -6,9 +6,10 @@ with these parameters, is done, wherever and whenever that was. Not here: doing 
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from assets.models.faults import FETCH, Failure, failures, fetch_identity
 from assets.models.runs import training_runs
 from assets.models.sources import Planned, TrainingRun, plan_each, source_named
 from assets.probes.battery import Battery, Task, battery_of
@@ -19,6 +20,8 @@ from catalog.record import Record
 Hashes = tuple[str, str, str | None]
 """sha256 of weights, configuration and tokenizer (None where there is none)."""
 DTYPE = "float32"
+FETCHING = Task(FETCH)
+"""Making or fetching a checkpoint, among tasks that failed."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,17 @@ class DueCheckpoint:
     is_pinned: bool
     """Whether the record knows its bytes; else it is to be made or fetched."""
     tasks: tuple[Task, ...]
+    failed: Mapping[Task, Failure] = field(default_factory=dict)
+    """What failed when it was last tried; a task of the probe `checkpoints` stands for making or fetching."""
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it can't be had, and that lasts."""
+        return FETCHING in self.failed and self.failed[FETCHING].is_lasting
+
+    @property
+    def is_due(self) -> bool:
+        return bool(self.tasks) or not (self.is_pinned or self.is_given_up)
 
 
 @dataclass(frozen=True)
@@ -40,43 +54,69 @@ class RunPlan:
 
     @property
     def due(self) -> tuple[DueCheckpoint, ...]:
-        return tuple(c for c in self.checkpoints if c.tasks or not c.is_pinned)
+        return tuple(checkpoint for checkpoint in self.checkpoints if checkpoint.is_due)
 
     @property
     def n_tasks(self) -> int:
         """Checkpoints to make or fetch, and probe runs to do."""
-        return sum(len(c.tasks) + (not c.is_pinned) for c in self.checkpoints)
+        return sum(len(c.tasks) + (not c.is_pinned) for c in self.due)
 
 
-def plan(study: Study, record: Record) -> list[RunPlan]:
-    """Every training run of a study, with what is due for each of its checkpoints."""
+@dataclass(frozen=True)
+class Standing:
+    """What the record holds of probe runs, by `probe.cache key`: those that are finished, and the last failures of
+    those that are not."""
+
+    finished: Collection[str] = ()
+    failed: Mapping[str, Failure] = field(default_factory=dict)
+
+
+def standing(record: Record, *, retry: bool = False) -> Standing:
+    """What stands in the record; with `retry` no failure is lasting."""
+    failed = failures(record)
+    if retry:
+        failed = {identity: replace(failure, is_lasting=False) for identity, failure in failed.items()}
+    return Standing(record.finished().keys(), failed)
+
+
+def plan(study: Study, record: Record, *, retry: bool = False) -> list[RunPlan]:
+    """Every training run of a study, with what is due for each of its checkpoints.
+
+    What failed lastingly is not due, unless `retry`.
+    """
     battery = battery_of(study, record.home)
-    finished, runs = record.finished().keys(), training_runs(study)
+    stands = standing(record, retry=retry)
+    runs = training_runs(study)
     listed = plan_each(runs, record.home)
-    return [_plan_run(run, each, battery, record, finished) for run, each in zip(runs, listed, strict=True)]
+    return [_plan_run(run, each, battery, record, stands) for run, each in zip(runs, listed, strict=True)]
 
 
-def plan_run(run: TrainingRun, battery: Battery, record: Record, finished: Collection[str]) -> RunPlan:
-    """One training run's plan; `finished` as Record.finished gives it."""
+def plan_run(run: TrainingRun, battery: Battery, record: Record, stands: Standing) -> RunPlan:
+    """One training run's plan."""
     listed = source_named(run.kind, run.run_id).plan(run, record.home)
-    return _plan_run(run, listed, battery, record, finished)
+    return _plan_run(run, listed, battery, record, stands)
 
 
 def _plan_run(
-    run: TrainingRun, listed: list[Planned], battery: Battery, record: Record, finished: Collection[str]
+    run: TrainingRun, listed: Sequence[Planned], battery: Battery, record: Record, stands: Standing
 ) -> RunPlan:
-    checkpoints = []
-    for planned in listed:
-        checkpoint_id = run.checkpoint_id(planned.label)
-        weights = known_weights(record, checkpoint_id, planned.revision)
-        due = [
-            task
-            for task in battery.tasks(last=planned is listed[-1])
-            if weights is None
-            or identity(checkpoint_id, weights, task, battery.setting(task, run.role)) not in finished
-        ]
-        checkpoints.append(DueCheckpoint(planned, weights is not None, tuple(due)))
-    return RunPlan(run, tuple(checkpoints))
+    return RunPlan(run, tuple(_due(run, c, battery, record, stands, last=c is listed[-1]) for c in listed))
+
+
+def _due(
+    run: TrainingRun, planned: Planned, battery: Battery, record: Record, stands: Standing, *, last: bool
+) -> DueCheckpoint:
+    checkpoint_id, tasks = run.checkpoint_id(planned.label), battery.tasks(last=last)
+    weights = known_weights(record, checkpoint_id, planned.revision)
+    if weights is None:
+        failure = stands.failed.get(fetch_identity(checkpoint_id, planned.revision))
+        due = () if failure and failure.is_lasting else tuple(tasks)
+        return DueCheckpoint(planned, is_pinned=False, tasks=due, failed={FETCHING: failure} if failure else {})
+    keys = {task: identity(checkpoint_id, weights, task, battery.setting(task, run.role)) for task in tasks}
+    failed = {task: stands.failed[key] for task, key in keys.items() if key in stands.failed}
+    given_up = {task for task, failure in failed.items() if failure.is_lasting}
+    due = tuple(task for task, key in keys.items() if key not in stands.finished and task not in given_up)
+    return DueCheckpoint(planned, is_pinned=True, tasks=due, failed=failed)
 
 
 def known_weights(record: Record, checkpoint_id: str, revision: str) -> Hashes | None:

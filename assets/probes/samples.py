@@ -53,6 +53,7 @@ def refuse_nan(values: np.ndarray, what: str, checkpoint_id: str) -> None:
             f"The model yields NaN or infinite {what}.",
             where=checkpoint_id,
             mend="The weights are damaged, or overflow in this precision: fetch them again, or measure in float32.",
+            lasting=True,
         )
 
 

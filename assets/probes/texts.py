@@ -139,4 +139,6 @@ def _refuse_the_same(setting: Setting, is_other: bool) -> None:
 
 
 def _too_short(corpus: Corpus, why: str) -> UserError:
-    return UserError(f"The corpus is too short: {why}.", where=str(corpus.path), mend="Name a longer text.")
+    return UserError(
+        f"The corpus is too short: {why}.", where=str(corpus.path), mend="Name a longer text.", lasting=True
+    )

@@ -108,12 +108,25 @@ def test_faulty_checkpoints_are_told_and_the_others_are_measured(
     assert command.query(failed) == [("mine-model@step10",), ("mine-model@step20",)]
     assert command.query("SELECT DISTINCT label FROM evidence WHERE model_id = 'mine-model'") == [("step0",)]
 
+    again = command("run", study)
+
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "Nothing is due" in again.stdout
+    assert "Not tried again: 4" in again.stdout
+    assert "damaged" in again.stdout
+    assert set(command.query("SELECT fault, is_superseded FROM failed_checkpoints")) == {("lasting", False)}
+    n_failed = "SELECT count(*) FROM probe_runs WHERE status = 'failed'"
+    before = command.query(n_failed)
+    assert command("run", study, "--retry").returncode == 1
+    assert command.query(n_failed) > before
+
     truncated.write_bytes(whole[10])
     poisoned.write_bytes(whole[20])
     mended = command("run", study)
 
     assert mended.returncode == 0, mended.stdout + mended.stderr
     assert len(command.query("SELECT DISTINCT label FROM evidence WHERE model_id = 'mine-model'")) == 3
+    assert set(command.query("SELECT is_superseded FROM failed_checkpoints")) == {(True,)}
 
 
 def test_a_pickle_is_refused(command: Command, write_study: WriteStudy, tmp_path: Path) -> None:

@@ -52,7 +52,11 @@ def test_status_of_a_new_home_counts_what_is_due_and_starts_nothing(tiny_study: 
     outcome = CliRunner().invoke(app, ["status", tiny_study])
 
     assert "6 checkpoints due in 2 of 2 training runs" in outcome.output
-    assert "3 to make or fetch, attention on 3, repeats on 3" in outcome.output
+    assert re.search(r"new +│ 6 to make or fetch", outcome.output)
+    assert re.search(r"never measured +│ attention, repeats on 6", outcome.output)
+    assert "Not known, since nothing like it was done here before: attention, making or fetching, repeats" in (
+        " ".join(outcome.output.split())
+    )
     assert not (tmp_path / "home" / "record").exists()
 
 

@@ -82,7 +82,7 @@ def test_a_probe_that_fails_fails_the_step_and_loses_nothing(
 
     def broken(probe: Any, model: Any, setting: Any) -> Any:
         if model.checkpoint_id.endswith("@step10"):
-            raise ValueError("the bulb burnt out")
+            raise TimeoutError("the bulb burnt out")
         return whole(probe, model, setting)
 
     with monkeypatch.context() as patched:
@@ -93,13 +93,13 @@ def test_a_probe_that_fails_fails_the_step_and_loses_nothing(
     assert not first.success
     assert {m.asset_key.to_user_string() for m in events(first)} == {"checkpoints", "attention"}
     (failure,) = [e for e in first.all_events if e.is_step_failure]
-    assert f"{RUN}@step10 repeats: ValueError: the bulb burnt out" in str(failure.step_failure_data.user_failure_data)
+    assert f"{RUN}@step10 repeats: TimeoutError: the bulb burnt out" in str(failure.step_failure_data.user_failure_data)
     assert len(Record(home).finished()) == 7
     with open_catalog(home) as connection:
         told = connection.execute(
             "SELECT checkpoint_id, probe, reason FROM probe_runs WHERE status = 'failed'"
         ).fetchall()
-    assert told == [(f"{RUN}@step10", "repeats", "ValueError: the bulb burnt out")]
+    assert told == [(f"{RUN}@step10", "repeats", "TimeoutError: the bulb burnt out")]
 
     again = execute(definitions, instance, "measure", partition_key=RUN)
 

@@ -135,6 +135,9 @@ class Source(Protocol):
     def to_fetch(self, run: TrainingRun, planned: Planned, home: Home) -> int | None:
         """Bytes of weights that `held` would fetch, without a request; None where that is not known yet."""
 
+    def seconds(self, run: TrainingRun, planned: Sequence[Planned], home: Home) -> float | None:
+        """About how long making or fetching these takes, from what it took here before; None = unknown."""
+
 
 class OnDisk:
     """What sources share whose weights stand on disk once they are pinned."""
@@ -239,7 +242,7 @@ def pin_folder(planned: Planned, folder: Path, *, location: str, commit_sha: str
 
 @dataclass(frozen=True)
 class Refused:
-    """A checkpoint that could not be had, and why."""
+    """A checkpoint that could not be had, why, and whether that lasts (UserError.lasting)."""
 
     planned: Planned
     reason: str

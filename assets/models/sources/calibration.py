@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 NOTE = "training.json"
-"""Beside the weights: which recipe, seed, step and library versions made them."""
+"""Beside the weights: which recipe, seed, step and library versions made them, and seconds of training up to there."""
 
 
 class CalibrationRuns(Strict):
@@ -60,13 +61,30 @@ class Calibration(OnDisk):
         for checkpoint in planned:
             yield pin_folder(checkpoint, base / checkpoint.label, location=run.run_id)
 
+    def seconds(self, run: TrainingRun, planned: Sequence[Planned], home: Home) -> float | None:
+        """The time that other training runs of the model took, in proportion to steps."""
+        base = home.weights / self.kind
+        missing = [c.step for c in planned if c.step and not _is_finished(base / run.run_id, c)]
+        if not missing:
+            return 0.0
+        late = [step for step in reversed(run.spec.checkpoints) if step]
+        for folder in (base / f"{run.model.model_id}-seed{seed}" for seed in run.spec.seeds):
+            for note in (_note(folder, step) for step in late):
+                if note.get("revision") == run.spec.revision and "trained_s" in note:
+                    return max(missing) * note["trained_s"] / note["step"]
+        return None
+
 
 def _is_finished(base: Path, checkpoint: Planned) -> bool:
+    return _note(base, checkpoint.step).get("revision") == checkpoint.revision
+
+
+def _note(base: Path, step: int | None) -> dict[str, Any]:
+    """The note beside a run's weights at a step; empty where they are not there."""
     try:
-        note = json.loads((base / checkpoint.label / NOTE).read_text(encoding="utf-8"))
+        return json.loads((base / f"step{step}" / NOTE).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return False
-    return note["revision"] == checkpoint.revision
+        return {}
 
 
 def _train(run: TrainingRun, missing: dict[int, Planned], base: Path, say: Say) -> None:
@@ -77,25 +95,31 @@ def _train(run: TrainingRun, missing: dict[int, Planned], base: Path, say: Say) 
 
     logging.disable_progress_bar()
     remove_leftovers(base)
+    started = time.perf_counter()
     say(f"{run.run_id}: training to step {max(missing)}, {len(missing)} checkpoints to keep")
     try:
         for step, model in train(run.spec, run.seed or 0, sorted(missing)):
-            _keep(run, missing[step], model, base, n_left=sum(other >= step for other in missing))
+            n_left = sum(other >= step for other in missing)
+            _keep(run, missing[step], model, base, n_left=n_left, trained_s=time.perf_counter() - started)
     except FloatingPointError as error:
         raise UserError(
             f"The training of {run.run_id} diverged: {error}.",
             where=f"models.{run.model.model_id}.runs.calibration",
             mend="Lower learning_rate, or lengthen warmup.",
+            lasting=True,
         ) from error
 
 
-def _keep(run: TrainingRun, checkpoint: Planned, model: PreTrainedModel, base: Path, n_left: int) -> None:
+def _keep(
+    run: TrainingRun, checkpoint: Planned, model: PreTrainedModel, base: Path, *, n_left: int, trained_s: float
+) -> None:
     """Writes one checkpoint; `n_left` counts those to be written from now on, so that a full disk is noticed early."""
     note = {
         "run_id": run.run_id,
         "seed": run.seed,
         "step": checkpoint.step,
         "revision": checkpoint.revision,
+        "trained_s": round(trained_s, 2),
         "recipe": run.spec.model_dump(mode="json"),
         "versions": {name: version(name) for name in ("torch", "transformers", "numpy")},
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import StringConstraints
 
+from assets.models.faults import fault_of
 from assets.models.files import folder_aside, megabytes, remove_leftovers, sha256_file
 from assets.models.sources import OnDisk, Pinned, Planned, Say, TrainingRun, chosen, pin_folder
 from assets.study import Strict, validate
@@ -93,6 +94,10 @@ class Gguf(OnDisk):
                 bytes=path.stat().st_size,
             )
 
+    def seconds(self, run: TrainingRun, planned: Sequence[Planned], home: Home) -> float | None:
+        """Nothing where the file was dequantised before; else unknown."""
+        return 0.0 if all((home.weights / self.kind / each.revision).exists() for each in planned) else None
+
 
 def _package_folder(package: str) -> Path:
     found = importlib.util.find_spec(package)
@@ -134,6 +139,7 @@ def _dequantise(path: Path, folder: Path, say: Say) -> None:
             f"The GGUF file can't be read: {error}",
             where=str(path),
             mend="Check that it is whole, and that transformers' GGUF reader knows its architecture.",
+            lasting=fault_of(error) == "lasting",
         ) from error
     size = sum(parameter.nbytes for parameter in model.parameters())
     with folder_aside(folder, needed=size) as aside:

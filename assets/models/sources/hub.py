@@ -10,7 +10,7 @@ budget (hub/cache.py). HF_HUB_OFFLINE=1 works with what is cached, HF_ENDPOINT m
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from assets.models.hub.cache import Place
 from assets.models.hub.client import patiently, told_by_hub
 from assets.models.hub.listing import ListedFile, known_tree, refs, tree
 from assets.models.hub.needed import check_has_weights, small_files, weight_files
+from assets.models.hub.rates import seconds_to_fetch
 from assets.models.hub.revisions import HubRuns, checkpoints_of, hub_runs
 from assets.models.sources import Pinned, Planned, Say, TrainingRun, chosen
 from catalog.errors import UserError
@@ -69,6 +70,13 @@ class Hub:
         if cache.is_there(place):
             return 0
         return None if listed is None else sum(f.size for f in weight_files(listed, place.described, place.where))
+
+    def seconds(self, run: TrainingRun, planned: Sequence[Planned], home: Home) -> float | None:
+        sizes = [self.to_fetch(run, each, home) for each in planned]
+        known = [size for size in sizes if size is not None]
+        if len(known) < len(sizes):
+            return None
+        return seconds_to_fetch(sum(known), home) if any(known) else 0.0
 
     def _described(self, run: TrainingRun, planned: Planned, home: Home, say: Say) -> tuple[Place, list[ListedFile]]:
         """The checkpoint's place, its small files there, and which files are its weights."""
