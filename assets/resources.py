@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dagster import ConfigurableResource, EnvVar
 
-from assets.study import Study, load_study
+from assets.study import STUDY_VARIABLE, Study, load_study
 from catalog.home import Home
 from catalog.record import Record
-
-STUDY_VARIABLE = "MOVING_TARGET_STUDY"
 
 
 class Workspace(ConfigurableResource):

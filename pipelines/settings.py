@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from assets.resources import STUDY_VARIABLE
+from assets.study import STUDY_VARIABLE
 from catalog.home import ENVIRONMENT_VARIABLE, Home
 from catalog.record import write_new
 

@@ -9,6 +9,7 @@ import inspect
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
 from rich import box
@@ -19,10 +20,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from assets.probes.registry import Probe
-from assets.publish.freezing import Frozen
 from assets.study import Study
 from catalog.home import Home
 from catalog.read import open_catalog
+
+if TYPE_CHECKING:
+    from assets.publish.freezing import Frozen
 
 SHORT = {"inconclusive": "inconcl.", "insufficient": "insuff.", "not_applicable": "n/a"}
 LEGEND = """inconcl. = inconclusive   insuff. = insufficient: too few units at that level

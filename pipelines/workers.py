@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from assets.resources import STUDY_VARIABLE
+from assets.study import STUDY_VARIABLE
 
 POLL_S = 0.25
 

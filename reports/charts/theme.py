@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import altair as alt
+from altair.utils import schemapi
 
 from reports.words import VERDICTS, readable
 
@@ -106,8 +107,10 @@ def spec(chart: alt.TopLevelMixin) -> Spec:
     """A chart as Vega-Lite, without its schema's address and without a theme: the page holds CONFIG once for all.
 
     It has no rows yet: charts that differ only in those share one, since making it takes longer than drawing it.
+    It is checked against Vega-Lite's schema unless altair's debug mode is off.
     """
-    return {key: value for key, value in chart.to_dict().items() if key not in ("$schema", "config")}
+    made = chart.to_dict(validate=schemapi.DEBUG_MODE)
+    return {key: value for key, value in made.items() if key not in ("$schema", "config")}
 
 
 def filled(chart: Spec, **datasets: list[dict[str, Any]]) -> Spec:
