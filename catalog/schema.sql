@@ -884,3 +884,43 @@ COMMENT ON COLUMN advisories.citation IS 'Where it is documented.';
 COMMENT ON COLUMN advisories.known_on IS 'Day on which it became known.';
 COMMENT ON COLUMN advisories.withdrawn IS 'Whether it was taken back.';
 COMMENT ON COLUMN advisories.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE audits (
+    audit_id VARCHAR NOT NULL,
+    run_id VARCHAR NOT NULL,
+    repository VARCHAR NOT NULL,
+    n_checkpoints INTEGER NOT NULL,
+    bytes BIGINT NOT NULL,
+    n_findings INTEGER NOT NULL,
+    audited_on DATE NOT NULL,
+    since_build INTEGER NOT NULL
+);
+COMMENT ON TABLE audits IS 'KEY: audit_id. What a hub says of the checkpoints of a training run, asked without downloading weights; the last audit of a run counts (view current_audit_findings). One that found the same as the last is not listed again.';
+COMMENT ON COLUMN audits.audit_id IS 'Id of the audit: training run and a number that grows.';
+COMMENT ON COLUMN audits.run_id IS 'The training run, whether or not it was measured.';
+COMMENT ON COLUMN audits.repository IS 'The repository that was asked about.';
+COMMENT ON COLUMN audits.n_checkpoints IS 'Checkpoints whose files were listed.';
+COMMENT ON COLUMN audits.bytes IS 'Size of their weights, bytes.';
+COMMENT ON COLUMN audits.n_findings IS 'Findings.';
+COMMENT ON COLUMN audits.audited_on IS 'Day on which it was first found so, UTC.';
+COMMENT ON COLUMN audits.since_build IS 'Build that first held this row. -> builds.build';
+
+CREATE TABLE audit_findings (
+    audit_id VARCHAR NOT NULL,
+    checkpoint_id VARCHAR NOT NULL,
+    finding VARCHAR NOT NULL,
+    other_checkpoint_id VARCHAR,
+    suspect BOOLEAN NOT NULL,
+    detail VARCHAR NOT NULL,
+    weights_sha256 VARCHAR,
+    commit_sha VARCHAR
+);
+COMMENT ON TABLE audit_findings IS 'KEY: audit_id, checkpoint_id, finding. What audits found wrong; read current_audit_findings for what stands. Advisories named audit-RUN-... follow from it.';
+COMMENT ON COLUMN audit_findings.audit_id IS 'The audit. -> audits.audit_id';
+COMMENT ON COLUMN audit_findings.checkpoint_id IS 'The checkpoint, whether or not it was measured or exists.';
+COMMENT ON COLUMN audit_findings.finding IS 'identical (the same bytes as another checkpoint), missing (no such revision), no_weights (no safetensors there) or differs_from_main (the last checkpoint and the main branch hold different bytes).';
+COMMENT ON COLUMN audit_findings.other_checkpoint_id IS 'For identical: one that holds the same bytes, the one whose own they are where that can be told.';
+COMMENT ON COLUMN audit_findings.suspect IS 'Whether an advisory leaves what is measured on it out of evidence.';
+COMMENT ON COLUMN audit_findings.detail IS 'What was found, in words.';
+COMMENT ON COLUMN audit_findings.weights_sha256 IS 'Of the weights, as the hub states it: equal to checkpoints.weights_sha256 where the same were fetched. Null where there are none.';
+COMMENT ON COLUMN audit_findings.commit_sha IS 'Commit that was looked at; null where there is none.';

@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 catalog_app = typer.Typer(no_args_is_help=True, help="The catalog file.")
 app.add_typer(catalog_app, name="catalog")
+studies_app = typer.Typer(help="The studies that come with the project; check or audit one.")
+app.add_typer(studies_app, name="studies")
 out, err = Console(), Console(stderr=True)
 
 Workers = Annotated[int, typer.Option(min=1, help="Processes; each holds one model.")]
@@ -169,12 +171,47 @@ def sql(
         out.print(show.rows(rows, out.width))
 
 
-@app.command(epilog="Example: [bold]python -m pipelines studies[/]")
-def studies() -> None:
-    """List the studies that come with the project."""
+@studies_app.callback(invoke_without_command=True)
+def studies(context: typer.Context) -> None:
+    """List the studies that come with the project; check or audit one."""
     from assets.study import STUDIES, load_study
 
-    out.print(show.studies([load_study(str(path)) for path in sorted(STUDIES.glob("*.yaml"))]))
+    if context.invoked_subcommand is None:
+        out.print(show.studies([load_study(str(path)) for path in sorted(STUDIES.glob("*.yaml"))]))
+
+
+@studies_app.command(
+    epilog="Examples: [bold]python -m pipelines studies check demo[/]   "
+    "[bold]python -m pipelines studies check mine.yaml[/]"
+)
+def check(study: StudyArgument) -> None:
+    """Hold a study against its hub without downloading weights: what is missing, how large it is.
+
+    Status 1 where something is missing or not handed out.
+    """
+    from pipelines.auditing import check_study
+    from pipelines.running import checked
+    from pipelines.settings import use_defaults
+
+    home = use_defaults()
+    if not check_study(checked(study), home, out):
+        raise typer.Exit(1)
+
+
+@studies_app.command(epilog="Example: [bold]python -m pipelines studies audit demo[/]")
+def audit(study: StudyArgument) -> None:
+    """Find checkpoints on the hub that are byte-identical, missing, without weights or unlike main, and record it.
+
+    No weights are downloaded. From the next publication on, what is suspect is left out of evidence. Status 1 where
+    a training run could not be asked about.
+    """
+    from pipelines.auditing import audit_study
+    from pipelines.running import checked
+    from pipelines.settings import use_defaults
+
+    home = use_defaults()
+    if not audit_study(study, checked(study), home, out):
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Examples: [bold]python -m pipelines probes[/], [bold]python -m pipelines probes attention[/]")

@@ -17,7 +17,7 @@ from assets.probes import assets as probes
 from assets.publish import assets as publish
 from assets.published import assets as published
 from assets.resources import Workspace
-from pipelines.jobs import measure, publish_job
+from pipelines.jobs import audit_job, measure, publish_job
 from pipelines.settings import use_defaults
 
 MODULES = [models, probes, published, claims, publish]
@@ -29,7 +29,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> Definitions:
     return Definitions(
         assets=load_assets_from_modules(MODULES),
         asset_checks=publish.catalog_checks,
-        jobs=[measure, publish_job],
+        jobs=[measure, publish_job, audit_job],
         resources={"workspace": Workspace(), **(overrides or {})},
         executor=in_process_executor,
     )

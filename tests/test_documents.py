@@ -42,7 +42,10 @@ BOTH = README + CONTRIBUTING
 COMMANDS = {
     " ".join((name, *inside))
     for name, command in typer.main.get_command(app).commands.items()
-    for inside in [(sub,) for sub in getattr(command, "commands", ())] or [()]
+    for inside in [
+        *([(sub,) for sub in getattr(command, "commands", ())] or [()]),
+        *([()] if getattr(command, "invoke_without_command", False) else []),
+    ]
 }
 TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
 QUERIES = re.findall(r'-m pipelines sql "([^"]*)"', README)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from dagster import AssetKey, Definitions
 
+from assets.models.assets import AUDIT_CHECK
 from assets.probes.registry import probes
 from assets.publish.checks import CHECKS
 from assets.published import importers
@@ -24,7 +25,7 @@ def groups(definitions: Definitions) -> dict[str, set[str]]:
 
 def test_every_asset_stands_in_its_group(definitions: Definitions) -> None:
     assert groups(definitions) == {
-        "models": {"checkpoints"},
+        "models": {"checkpoints", "audit"},
         "probes": set(probes()),
         "published": set(importers()),
         "claims": {"claims", "evidence", "likeness", "verdicts"},
@@ -43,12 +44,15 @@ def test_the_jobs_share_the_assets_without_overlap(definitions: Definitions) -> 
     graph = definitions.resolve_asset_graph()
     selected = {
         job: {key.to_user_string() for key in definitions.resolve_job_def(job).asset_layer.executable_asset_keys}
-        for job in ("measure", "publish")
+        for job in ("measure", "publish", "audit")
     }
 
     assert selected["measure"] == {"checkpoints", *probes()}
     assert selected["publish"] == {"claims", "evidence", "likeness", "verdicts", "catalog", "report", *importers()}
-    assert selected["measure"] | selected["publish"] == {k.to_user_string() for k in graph.get_all_asset_keys()}
+    assert selected["audit"] == {"audit"}
+    assert selected["measure"] | selected["publish"] | selected["audit"] == {
+        k.to_user_string() for k in graph.get_all_asset_keys()
+    }
 
 
 def test_training_runs_are_the_partitions_of_measure_alone(definitions: Definitions) -> None:
@@ -56,6 +60,7 @@ def test_training_runs_are_the_partitions_of_measure_alone(definitions: Definiti
     assert partitioned is not None
     assert partitioned.name == "training_runs"
     assert definitions.resolve_job_def("publish").partitions_def is None
+    assert definitions.resolve_job_def("audit").partitions_def is None
 
 
 def test_all_probes_are_one_step_so_that_weights_are_loaded_once(definitions: Definitions) -> None:
@@ -71,9 +76,10 @@ def test_the_writer_and_the_report_share_one_pool(definitions: Definitions) -> N
     assert set(pools.values()) == {"catalog"}
 
 
-def test_every_check_is_on_the_catalog(definitions: Definitions) -> None:
+def test_every_check_but_the_audits_is_on_the_catalog(definitions: Definitions) -> None:
     checks = definitions.resolve_asset_graph().asset_check_keys
 
     assert {(key.asset_key.to_user_string(), key.name) for key in checks} == {
-        ("catalog", check.name) for check in CHECKS
+        ("audit", AUDIT_CHECK),
+        *(("catalog", check.name) for check in CHECKS),
     }

@@ -63,6 +63,8 @@ def test_the_code_location_loads(without_torch: Command, tmp_path: Path) -> None
         ("report",),
         ("sql", "FROM claim_matrix"),
         ("studies",),
+        ("studies", "check", "{study}"),
+        ("studies", "audit", "{study}"),
         ("probes",),
     ],
     ids=" ".join,
