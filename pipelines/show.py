@@ -9,6 +9,7 @@ import inspect
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,6 +20,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
+from assets.models.hub.cache import VARIABLE, budget_bytes, used_bytes
 from assets.probes.registry import Probe
 from assets.study import Study
 from catalog.home import Home
@@ -110,7 +112,7 @@ def _cell(words: Counter[str] | None) -> Text:
 
 
 def disk(home: Home) -> Table:
-    """Sizes of the home's folders."""
+    """Sizes of the home's folders, and what fetched weights take of their budget."""
     table = Table("what", "path", "files", "MB", title=f"Disk use of {escape(str(home.root))}")
     notes = {
         home.record: "record: keep it, back it up",
@@ -121,8 +123,10 @@ def disk(home: Home) -> Table:
     }
     for path, note in notes.items():
         files = [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
-        size = sum(file.stat().st_size for file in files)
+        size = sum({status.st_ino: status.st_size for status in map(Path.stat, files)}.values())
         table.add_row(note, path.name, f"{len(files):,}", f"{size / 1e6:,.1f}")
+    used, budget = used_bytes(home), budget_bytes()
+    table.caption = f"weights fetched from hubs: {used / 1e9:,.1f} of {budget / 1e9:,g} GB ({VARIABLE})"
     return table
 
 

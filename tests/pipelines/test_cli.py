@@ -65,6 +65,7 @@ def test_disk_use_names_what_to_keep(invoke: Invoke) -> None:
 
     assert "record: keep it, back it up" in output
     assert "catalog.duckdb" in output
+    assert "weights fetched from hubs: 0.0 of 50 GB" in output
 
 
 def test_sql_prints_a_table(invoke: Invoke) -> None:

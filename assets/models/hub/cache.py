@@ -1,6 +1,6 @@
 """Weights fetched from hubs, on disk: each checkpoint once, whole or not at all, and never more than the budget.
 
-    weights/hub/ORG--NAME/commits/COMMIT/described/   config.json and tokenizer files; small, kept
+    weights/hub/ORG--NAME/commits/COMMIT/described/   config.json and tokenizer files; small, kept, one link of many
                                          arriving/    files that are being fetched, or were when a process was killed
                                          whole/       everything that loading needs, right to the last bit
                                          lease        who uses it, when it was used last, how many bytes it is
@@ -17,7 +17,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,11 @@ class Place:
     repository: str
     commit: str
     home: Home
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """As listings name it."""
+        return self.repository, self.commit
 
     @property
     def folder(self) -> Path:
@@ -92,11 +97,18 @@ def used_bytes(home: Home) -> int:
 
 
 def describe(place: Place, files: list[ListedFile], say: Say) -> Path:
-    """The folder of the small files, fetched if it is not there."""
+    """The folder of the small files, fetched if it is not there; what other commits share is fetched and kept once."""
     if not place.described.exists():
         with folder_aside(place.described, needed=sum(file.size for file in files)) as aside:
             for file in files:
-                fetch_file(place.repository, place.commit, file, aside / file.path, say)
+                shared = place.home.weights / "hub" / "small" / file.git_oid
+                if not shared.exists():
+                    fetch_file(place.repository, place.commit, file, aside / file.path, say)
+                    shared.parent.mkdir(parents=True, exist_ok=True)
+                    with suppress(FileExistsError):
+                        os.link(aside / file.path, shared)
+                else:
+                    os.link(shared, aside / file.path)
     return place.described
 
 
@@ -153,7 +165,8 @@ def _fetch(place: Place, weights: list[ListedFile], lease: Lease, say: Say, *, a
             fetch_file(place.repository, place.commit, file, arriving / file.path, say)
         seconds = time.perf_counter() - started
         for path in place.described.iterdir():
-            shutil.copyfile(path, arriving / path.name)
+            if not (arriving / path.name).exists():
+                os.link(path, arriving / path.name)
         arriving.rename(place.whole)
     note_fetch(missing, seconds, place.home)
     say(f"{place.where}: fetched in {seconds:.1f} s")

@@ -82,7 +82,7 @@ def tree(repository: str, commit: str, home: Home) -> Files:
     if is_offline() or memory.exists():
         return tuple(ListedFile(**row) for row in _remembered(memory, f"{where}: its files"))
     with told_by_hub(where):
-        found = _ask_tree(repository, commit)
+        found = patiently(lambda: _ask_tree(repository, commit))
     _remember(memory, [asdict(file) for file in found])
     return found
 
@@ -116,34 +116,38 @@ def _each(ask: Callable[[Key], Found], keys: Iterable[Key]) -> dict[Key, Found |
 
 
 def _ask_refs(repository: str) -> dict[str, str]:
-    """HfApi.list_repo_refs has no timeout."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
-
-    response = get_session().get(
-        f"{constants.ENDPOINT}/api/models/{repository}/refs",
-        params={"include_prs": 1},
-        headers=build_hf_headers(),
-        timeout=TIMEOUT_S,
-    )
-    hf_raise_for_status(response)
-    answer: dict[str, list[dict[str, str]]] = response.json()
+    answer, _ = _get(f"{_models()}/{repository}/refs?include_prs=1")
     found = {row["ref"]: row["targetCommit"] for kind in ("pullRequests", "converts") for row in answer.get(kind) or []}
     return found | {row["name"]: row["targetCommit"] for kind in ("tags", "branches") for row in answer[kind]}
 
 
 def _ask_tree(repository: str, commit: str) -> Files:
-    from huggingface_hub import HfApi
-    from huggingface_hub.hf_api import RepoFile
-
-    found = [
-        ListedFile(each.path, each.lfs.size, each.lfs.sha256, each.blob_id)
-        if each.lfs
-        else ListedFile(each.path, each.size, None, each.blob_id)
-        for each in HfApi().list_repo_tree(repository, revision=commit, recursive=True)
-        if isinstance(each, RepoFile)
-    ]
+    found: list[ListedFile] = []
+    page: str | None = f"{_models()}/{repository}/tree/{commit}?recursive=true"
+    while page is not None:
+        rows, page = _get(page)
+        for row in rows:
+            if row["type"] == "file":
+                stored = row.get("lfs") or {}
+                size = stored.get("size", row["size"])
+                found.append(ListedFile(row["path"], size, stored.get("oid"), row["oid"]))
     return tuple(sorted(found, key=lambda file: file.path))
+
+
+def _models() -> str:
+    from huggingface_hub import constants
+
+    return f"{constants.ENDPOINT}/api/models"
+
+
+def _get(address: str) -> tuple[Any, str | None]:
+    """An answer, and the address of its next page. HfApi's own methods for refs and trees wait without end for a hub
+    that does not answer, and half a minute for one that no connection reaches."""
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    response = get_session().get(address, headers=build_hf_headers(), timeout=TIMEOUT_S)
+    hf_raise_for_status(response)
+    return response.json(), response.links.get("next", {}).get("url")
 
 
 def _remembered(memory: Path, what: str) -> Any:

@@ -19,7 +19,7 @@ from assets.models import files
 from assets.models.hub import cache
 from assets.models.hub.cache import Place
 from assets.models.hub.client import patiently, told_by_hub
-from assets.models.hub.listing import ListedFile, known_tree, refs, tree
+from assets.models.hub.listing import AT_ONCE, ListedFile, known_tree, refs, tree, trees_of
 from assets.models.hub.needed import check_has_weights, small_files, weight_files
 from assets.models.hub.rates import seconds_to_fetch
 from assets.models.hub.revisions import HubRuns, checkpoints_of, hub_runs
@@ -42,7 +42,9 @@ class Hub:
         return chosen(run, checkpoints_of(run.spec, run.seed, commits))
 
     def pin(self, run: TrainingRun, planned: list[Planned], home: Home, say: Say) -> Iterator[Pinned]:
-        for checkpoint in planned:
+        for number, checkpoint in enumerate(planned):
+            if number % AT_ONCE == 0:
+                trees_of(((_place(run, p, home).key) for p in planned[number : number + AT_ONCE]), home)
             place, weights = self._described(run, checkpoint, home, say)
             known = self._known(run, checkpoint, place, weights, say)
             yield Pinned(
@@ -66,10 +68,13 @@ class Hub:
 
     def to_fetch(self, run: TrainingRun, planned: Planned, home: Home) -> int | None:
         place = _place(run, planned, home)
-        listed = known_tree(place.repository, place.commit, home)
         if cache.is_there(place):
             return 0
-        return None if listed is None else sum(f.size for f in weight_files(listed, place.described, place.where))
+        listed = known_tree(*place.key, home)
+        try:
+            return None if listed is None else sum(f.size for f in weight_files(listed, place.described, place.where))
+        except UserError:  # told when it is pinned
+            return None
 
     def seconds(self, run: TrainingRun, planned: Sequence[Planned], home: Home) -> float | None:
         sizes = [self.to_fetch(run, each, home) for each in planned]
@@ -81,7 +86,7 @@ class Hub:
     def _described(self, run: TrainingRun, planned: Planned, home: Home, say: Say) -> tuple[Place, list[ListedFile]]:
         """The checkpoint's place, its small files there, and which files are its weights."""
         place = _place(run, planned, home)
-        listed = tree(place.repository, place.commit, home)
+        listed = tree(*place.key, home)
         check_has_weights(place.repository, listed, place.where, home, is_main=planned.step is None)
         cache.describe(place, small_files(listed), say)
         return place, weight_files(listed, place.described, place.where)
@@ -92,12 +97,14 @@ class Hub:
         """sha256 of each file of weights, and their precision; asked for once, then remembered beside them."""
         memory = place.folder / "pinned.json"
         if not memory.exists():
-            digests = {file.path: file.sha256 for file in weights}
-            if not all(digests.values()):  # git knows no sha256
-                with cache.held(place, weights, say, ahead=False) as folder:
+            if all(file.sha256 for file in weights):
+                digests = {file.path: file.sha256 for file in weights}
+                precision = _precision(place, weights)
+            else:  # git knows no sha256
+                with cache.held(place, weights, say, ahead=True) as folder:
                     digests = {file.path: files.sha256_file(folder / file.path) for file in weights}
-            content = {"sha256": digests, "precision": _precision(place, weights)}
-            write_new(memory, json.dumps(content, indent=1).encode())
+                    precision = files.precision(folder / file.path for file in weights)
+            write_new(memory, json.dumps({"sha256": digests, "precision": precision}, indent=1).encode())
         return json.loads(memory.read_text(encoding="utf-8"))
 
 
@@ -111,8 +118,6 @@ def _precision(place: Place, weights: list[ListedFile]) -> str:
     from huggingface_hub.errors import SafetensorsParsingError
 
     largest = max(weights, key=lambda file: file.size)
-    if cache.is_there(place):
-        return files.precision([place.whole / largest.path])
     try:
         with told_by_hub(place.where):
             header = patiently(

@@ -103,6 +103,20 @@ def test_weights_are_fetched_when_they_are_held_and_only_what_loading_needs(
     assert len(said) == 2
 
 
+def test_what_checkpoints_share_is_fetched_once(
+    hub: LoopbackHub, runs_of: MakeRuns, home: Home, weights: dict[str, bytes]
+) -> None:
+    for step in range(3):
+        hub.add("org/tiny-seed1", weights | {"tokenizer.json": b"{}"}, f"step{step}")
+    (run,) = runs_of(STEPPED)
+
+    pinned = list(SOURCE.pin(run, SOURCE.plan(run, home), home, print))
+
+    assert hub.bodies("config.json") == 2, "config.json and generation_config.json"
+    assert hub.bodies("tokenizer.json") == 1
+    assert all((each.folder / "tokenizer.json").read_bytes() == b"{}" for each in pinned)
+
+
 def test_sharded_weights_are_those_of_the_index(
     hub: LoopbackHub, runs_of: MakeRuns, home: Home, weights: dict[str, bytes], tmp_path: Path
 ) -> None:
