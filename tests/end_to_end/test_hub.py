@@ -47,7 +47,7 @@ def test_a_study_of_a_hub_runs_once_and_then_only_what_is_new(
 ) -> None:
     for step in (0, 1):
         hub.add("org/tiny", steps[step], f"step{step}")
-    study = write_study(family("tiny", RUNS, role="natural"))
+    study = write_study(family("tiny", RUNS))
 
     first = at_hub("run", study)
     assert first.returncode == 0, first.stdout + first.stderr
@@ -73,7 +73,7 @@ def test_offline_another_probe_is_measured_with_what_is_cached(
     at_hub: Command, hub: LoopbackHub, steps: list[dict[str, bytes]], write_study: WriteStudy
 ) -> None:
     hub.add("org/tiny", steps[0], "step0")
-    runs = family("tiny", RUNS, role="natural")
+    runs = family("tiny", RUNS)
     assert at_hub("run", write_study(runs, probes=["attention"])).returncode == 0
     hub.forget()
     at_hub.environment["HF_HUB_OFFLINE"] = "1"
@@ -89,7 +89,7 @@ def test_a_gated_repository_is_measured_with_the_users_token_which_is_told_nowhe
     at_hub: Command, hub: LoopbackHub, steps: list[dict[str, bytes]], write_study: WriteStudy
 ) -> None:
     hub.add("org/tiny", steps[0], "step0", gated="manual", readers={TOKEN})
-    study = write_study(family("tiny", RUNS, role="natural"))
+    study = write_study(family("tiny", RUNS))
 
     refused = at_hub("run", study)
     at_hub.environment["HF_TOKEN"] = TOKEN

@@ -180,7 +180,7 @@ def _wait_for_room(place: Place, lease: Lease, arriving: Path, needed: int, say:
             where=place.where,
             mend=f"Set {VARIABLE} to {-(-needed // 10**9) + 1} or more, where the disk has that much room.",
         )
-    told = False
+    told = others_gone = False
     while True:
         with lease_on(place.home.weights / "hub" / ".room") as room:
             room.own()
@@ -193,13 +193,16 @@ def _wait_for_room(place: Place, lease: Lease, arriving: Path, needed: int, say:
                 return
         if ahead:
             raise NoRoomYet(lacking, where=place.where)
-        if not any(_is_leased(path) for path in others):
+        if others_gone:
             raise UserError(
                 lacking,
                 where=str(place.home.weights),
                 mend="Free some space (`status --disk` shows what is held), or let MOVING_TARGET_HOME name a folder on "
                 "another disk, and run the same command again.",
             )
+        others_gone = not any(_is_leased(path) for path in others)
+        if others_gone:
+            continue  # they may have gone since room was looked for
         if not told:
             say(f"{place.where}: waits until other processes have measured what they hold. {lacking}")
             told = True
