@@ -343,13 +343,19 @@ def load_claims(wanted: Literal["all"] | Sequence[str], folder: Path = LIBRARY) 
     """
     files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     if wanted == "all":
-        return [load_claim(path) for path in files.values()]
+        return [_loaded(path, path.stat().st_mtime_ns) for path in files.values()]
     for name in wanted:
         if name not in files:
             near = difflib.get_close_matches(name, files, n=3, cutoff=0.5)
             mend = f"Perhaps {' or '.join(near)}." if near else f"Known claims: {', '.join(files)}."
             raise UserError(f"There is no claim {name!r}.", where=str(folder), mend=mend)
-    return [load_claim(files[name]) for name in sorted(set(wanted))]
+    return [_loaded(files[name], files[name].stat().st_mtime_ns) for name in sorted(set(wanted))]
+
+
+@cache
+def _loaded(path: Path, changed_ns: int) -> Claim:
+    """A claim file, read again where it has changed: a publication asks for the library several times."""
+    return load_claim(path)
 
 
 def claim_row(claim: Claim) -> dict[str, Any]:

@@ -129,6 +129,27 @@ def test_faulty_checkpoints_are_told_and_the_others_are_measured(
     assert set(command.query("SELECT is_superseded FROM failed_checkpoints")) == {(True,)}
 
 
+def test_one_more_checkpoint_causes_its_own_probe_runs_alone(
+    command: Command, write_study: WriteStudy, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    local_checkpoints(folder)
+    kept = shutil.move(folder / "step0", tmp_path / "step0")
+    study = write_study(family("mine", {"local": str(folder)}, role="natural"))
+    assert command("run", study).returncode == 0
+    before = set(command.query("SELECT probe_run_id FROM probe_runs"))
+    shutil.move(kept, folder / "step0")
+
+    told = command("status", study).stdout
+    assert "1 checkpoints due in 1 of 1 training runs" in told
+    assert "In all: about" in told
+    assert command("run", study).returncode == 0
+
+    new = command.query("SELECT checkpoint_id, probe FROM probe_runs WHERE since_build = 2 ORDER BY ALL")
+    assert new == [("mine-model@step0", "attention"), ("mine-model@step0", "repeats")]
+    assert before < set(command.query("SELECT probe_run_id FROM probe_runs"))
+
+
 def test_a_pickle_is_refused(command: Command, write_study: WriteStudy, tmp_path: Path) -> None:
     folder = tmp_path / "pickled"
     folder.mkdir()

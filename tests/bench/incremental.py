@@ -1,0 +1,108 @@
+"""A run with nothing to do, and one more checkpoint, over the first run of a study of 500 checkpoints and more.
+
+The study has two training runs that are made here in seconds, a checkpoint on disk, and, where a clone stands beside
+the project or MOVING_TARGET_TROTT2025 names one, the 576 checkpoints that Trott (2025) published. Each run is the
+command line in a process of its own, with workers of its own; times are CPU seconds of all of them, with wall seconds
+beside. What one more checkpoint costs beside its own measuring is its run less the seconds of its probes. Target:
+below 30 s, and below 10 s where nothing is due. Five minutes on two idle cores.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+from tests.end_to_end.conftest import Command, family, recipe, write
+
+PROBES = ("attention", "repeats", "text_attention", "text_loss", "copying", "k_composition", "ablation", "patching")
+CLONE = Path(os.environ.get("MOVING_TARGET_TROTT2025", Path(__file__).parents[3] / "shared" / "data" / "trott2025"))
+PROBE_SECONDS = """
+    SELECT count(*), coalesce(sum(cpu_s), 0) FROM probe_runs
+    WHERE provenance = 'measured' AND since_build = (SELECT max(build) FROM builds)
+"""
+
+
+class Cost(NamedTuple):
+    """CPU and wall seconds of a command and the processes that it starts."""
+
+    cpu: float
+    wall: float
+
+
+def cost_of(command: Command, *arguments: str) -> Cost:
+    """Raises RuntimeError where the command fails."""
+    before, start = _children(), time.perf_counter()
+    outcome = command(*arguments)
+    if outcome.returncode:
+        raise RuntimeError(outcome.stdout + outcome.stderr)
+    return Cost(_children() - before, time.perf_counter() - start)
+
+
+def _children() -> float:
+    """CPU seconds of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def add_checkpoint(place: Path, step: int) -> None:
+    """A small random model."""
+    torch.manual_seed(step)
+    config = GPTNeoXConfig(
+        vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64
+    )
+    GPTNeoXForCausalLM(config).save_pretrained(place / f"step{step}")
+
+
+def main() -> None:
+    """Prints the table."""
+    console, table = (
+        Console(),
+        Table("run", "CPU s", "over the first", "wall s", "probe runs", title="Incremental runs"),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        place, command = Path(folder) / "mine", Command(Path(folder) / "home")
+        add_checkpoint(place, 0)
+        families: list[Any] = [
+            family("small-neox", {"calibration": recipe()}),
+            family("mine", {"local": str(place)}, role="natural"),
+        ]
+        published: dict[str, Any] = {}
+        if CLONE.is_dir():
+            families.append("pythia")
+            published = {
+                "checkpoints": {"pythia": {"models": []}},
+                "published": [{"importer": "trott2025", "path": str(CLONE)}],
+            }
+        study = write(Path(folder), *families, probes=list(PROBES), **published)
+        first = cost_of(command, "run", study)
+        ((n_first, _),) = command.query(PROBE_SECONDS)
+        nothing = cost_of(command, "run", study)
+        add_checkpoint(place, 10)
+        more = cost_of(command, "run", study)
+        ((n_more, own),) = command.query(PROBE_SECONDS)
+        ((n_checkpoints,),) = command.query("SELECT count(*) FROM checkpoints")
+        shutil.rmtree(place)
+    rows = {
+        f"first, {n_checkpoints - 1} checkpoints": (first, n_first),
+        "nothing to do": (nothing, 0),
+        "one more checkpoint": (more, n_more),
+    }
+    for name, (cost, n_runs) in rows.items():
+        ratio = f"{cost.cpu / first.cpu:.2f}"
+        table.add_row(name, f"{cost.cpu:.1f}", ratio, f"{cost.wall:.1f}", str(n_runs))
+    console.print(table)
+    console.print(f"One more checkpoint beside its probes: {more.cpu - own:.1f} CPU s (its probes: {own:.1f})")
+
+
+if __name__ == "__main__":
+    main()
