@@ -35,7 +35,7 @@ def at_work_on(home: Home, run_id: str) -> Iterator[None]:
 
 
 def put_run(
-    study: Study, run_id: str, home: Home, say: Say, *, retry: bool = False
+    study: Study, run_id: str, home: Home, say: Say, *, retry: bool = False, dagster_run_id: str | None = None
 ) -> tuple[list[Pinned], dict[str, str]]:
     """Makes or finds every checkpoint of a training run, and records what is known of run, model and checkpoints.
 
@@ -59,7 +59,7 @@ def put_run(
         if isinstance(had, Pinned) and refused is None:
             found.append(had)
         elif refused is not None:
-            put_refused(record, run, refused)
+            put_refused(record, run, refused, dagster_run_id)
             faults[run.checkpoint_id(had.planned.label)] = refused.reason
     if faults and not found:
         told = "\n\n".join(dict.fromkeys(faults.values()))
@@ -149,7 +149,7 @@ def put_checkpoint(record: Record, run: TrainingRun, pinned: Pinned) -> None:
     record.put("checkpoints", checkpoint_id, {"checkpoints": [checkpoint], "checkpoint_weights": [weights]})
 
 
-def put_refused(record: Record, run: TrainingRun, refused: Refused) -> None:
+def put_refused(record: Record, run: TrainingRun, refused: Refused, dagster_run_id: str | None = None) -> None:
     """Records a checkpoint that could not be had, and why; weights known from before stay known."""
     planned, checkpoint_id = refused.planned, run.checkpoint_id(refused.planned.label)
     fault: Fault = "lasting" if refused.lasting else "passing"
@@ -172,6 +172,7 @@ def put_refused(record: Record, run: TrainingRun, refused: Refused) -> None:
         "reason": refused.reason,
         "fault": fault,
         "versions": canonical_json(library_versions()),
+        "dagster_run_id": dagster_run_id,
         "cache_key": fetch_key(checkpoint_id, planned.revision),
     }
     record.put_probe_run(failure, None)

@@ -32,10 +32,12 @@ class Failure:
     Attributes:
         reason: in words.
         is_lasting: whether it is not tried again: its fault lasts, and the libraries are those that it failed with.
+        dagster_run_id: the run in which it failed.
     """
 
     reason: str
     is_lasting: bool
+    dagster_run_id: str | None = None
 
 
 def fault_of(error: BaseException) -> Fault:
@@ -76,4 +78,4 @@ def failures(record: Record) -> dict[str, Failure]:
 
 def _failure(row: Mapping[str, Any]) -> Failure:
     same = json.loads(row.get("versions") or "{}") == library_versions()
-    return Failure(row["reason"] or "unknown", row.get("fault") == "lasting" and same)
+    return Failure(row["reason"] or "unknown", row.get("fault") == "lasting" and same, row.get("dagster_run_id"))
