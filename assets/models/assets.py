@@ -26,7 +26,14 @@ def checkpoints(context: AssetExecutionContext, workspace: Workspace) -> Materia
     by sha256, and its model described from configuration and weights. What was done before is found again."""
     home = workspace.home
     with at_work_on(home, context.partition_key):
-        pinned, faults = put_run(workspace.study, context.partition_key, home, context.log.info, retry=workspace.retry)
+        pinned, faults = put_run(
+            workspace.study,
+            context.partition_key,
+            home,
+            context.log.info,
+            retry=workspace.retry,
+            dagster_run_id=context.run.run_id,
+        )
     for checkpoint_id, reason in faults.items():
         context.log.error(f"{checkpoint_id} could not be had: {reason}")
     rows = "\n".join(f"| {p.planned.label} | {p.bytes:,} | `{p.weights_sha256[:12]}` |" for p in pinned)

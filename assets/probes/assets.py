@@ -19,7 +19,7 @@ from assets.partitions import training_runs
 from assets.probes.battery import battery_of
 from assets.probes.describe import by_checkpoint, description
 from assets.probes.measure import Outcome, measure
-from assets.probes.plan import RunPlan, plan_run, standing
+from assets.probes.plan import FETCHING, RunPlan, plan_run, standing
 from assets.probes.registry import probe_named, probes
 from assets.resources import Workspace
 
@@ -55,6 +55,7 @@ def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator
     with at_work_on(workspace.home, run.run_id):
         plan = plan_run(run, battery, record, standing(record, retry=workspace.retry))
         outcome = measure(run, plan.due, battery, workspace.home, context.log.info, context.run.run_id)
+    outcome.failed |= _not_had(plan, context.run.run_id)
     for probe in selected:
         if not outcome.spoiled(probe.name):
             yield MaterializeResult(asset_key=probe.name, metadata=_metadata(probe.name, outcome, plan))
@@ -64,6 +65,12 @@ def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator
             f"Failed: {len(outcome.failed)}. What was measured beside is recorded; run again to retry.\n\n{told}",
             allow_retries=False,
         )
+
+
+def _not_had(plan: RunPlan, dagster_run_id: str) -> dict[str, str]:
+    """Checkpoints that lastingly could not be had, as this very run found out: it fails for them, the next does not."""
+    failed = {plan.run.checkpoint_id(c.planned.label): c.failed[FETCHING] for c in plan.checkpoints if c.is_given_up}
+    return {name: failure.reason for name, failure in failed.items() if failure.dagster_run_id == dagster_run_id}
 
 
 def _metadata(probe: str, outcome: Outcome, plan: RunPlan) -> dict[str, int | MetadataValue]:
