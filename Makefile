@@ -3,6 +3,7 @@
 #   make demo          set up, run the study `demo`, print verdicts and where catalog and report are
 #   make test          set up, run all tests
 #   make ui PORT=3000  Dagster's UI on 127.0.0.1
+#   make soak KILLS=5  kill runs of STUDY (demo) at random moments, compare with one left alone; hours with the demo
 #
 # TORCH chooses the build of PyTorch: on Linux without an NVIDIA GPU, the CPU build saves gigabytes:
 #   make demo TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
@@ -12,12 +13,13 @@ TORCH ?= torch==2.13.0
 WORKERS ?= 2
 PORT ?= 3000
 STUDY ?= demo
+KILLS ?= 5
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
 JOBS ?= 2
 
-.PHONY: demo test ui report bench validate architectures lint lock clean help
+.PHONY: demo test ui report bench soak validate architectures lint lock clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -48,6 +50,10 @@ report: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	@$(BIN)/python -m tests.bench
+
+# Runs killed with their workers by SIGKILL and run again: twice the study's own time for each of KILLS.
+soak: $(VENV)/.installed
+	@$(BIN)/python -m tests.soak $(STUDY) --kills $(KILLS) --workers $(WORKERS)
 
 # How often the rules are right, by simulation: coverage of intervals, wrong verdicts. Takes about half an hour.
 validate: $(VENV)/.installed

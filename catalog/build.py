@@ -30,7 +30,7 @@ from filelock import FileLock, Timeout
 from catalog.errors import UserError
 from catalog.home import Home
 from catalog.read import first_row
-from catalog.record import SCHEMA_VERSION, Entry, Record, canonical_json, now, sha256_of, told_plainly
+from catalog.record import SCHEMA_VERSION, Entry, Record, canonical_json, now, remove_leftovers, sha256_of, told_plainly
 
 STORAGE_VERSION = "v1.5.0"
 """So that DuckDB 1.5 clients can open the file too."""
@@ -78,6 +78,7 @@ def publishing(home: Home) -> Iterator[None]:
 def stage(home: Home) -> Staged:
     """Builds the catalog aside with all entries of the record; call under `publishing`."""
     record = Record(home)
+    remove_leftovers(home.record)
     builds = record.builds()
     known = {path for build in builds for path, _ in build["entries"]}
     pending = tuple(record.entry(path) for path in record.paths() if path not in known)

@@ -23,9 +23,10 @@ import hashlib
 import io
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -41,6 +42,18 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 4
 STATUSES = ("ok", "failed", "not_applicable")
+REFERRING_FIRST = (
+    "pair_runs",
+    "predictions",
+    "probe_runs",
+    "metric_variants",
+    "checkpoints",
+    "training_runs",
+    "models",
+)
+"""Kinds of entries whose rows refer to rows of others, each before those that it refers to."""
+LEFTOVER_AFTER_S = 3600
+"""Age from which a file that was being written is what a killed process left: nothing takes so long to write."""
 Row = Mapping[str, Any]
 
 
@@ -115,6 +128,16 @@ def write_new(path: Path, content: bytes) -> bool:
     finally:
         aside.unlink(missing_ok=True)
     return True
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what killed processes left of `write_new` anywhere below a folder; others may be writing there."""
+    before = time.time() - LEFTOVER_AFTER_S
+    for within, _, names in os.walk(folder):
+        for part in (Path(within, name) for name in names if name.startswith(".") and name.endswith(".part")):
+            with suppress(FileNotFoundError):
+                if part.stat().st_mtime < before:
+                    part.unlink()
 
 
 class Record:
@@ -230,7 +253,11 @@ class Record:
         values: pl.DataFrame | None,
         put_more: Callable[[str, dict[str, Any]], bool] = lambda run_id, entry: True,
     ) -> str:
-        """Writes values, then whatever else, then the entry, under the first number that is free for all of them."""
+        """Writes values, then whatever else, then the entry, under the first number that is free for all of them.
+
+        Values without an entry are what a killed process left: they are taken over if they are the same, which an
+        instrument that gives the same bits again makes sure of; else they stay beside, and count for nothing.
+        """
         number = 1
         while True:
             run_id = f"{stem}.{number:06}"
@@ -264,7 +291,7 @@ class Record:
         buffer = io.BytesIO()
         named.write_parquet(buffer, compression="zstd")
         entry |= {"path": self.home.relative(path), "file_sha256": sha256_of(buffer.getvalue()), "n_rows": named.height}
-        return write_new(path, buffer.getvalue())
+        return _holds(path, buffer.getvalue())
 
     def _put_arrays(self, probe_run_id: str, entry: dict[str, Any], arrays: Mapping[str, np.ndarray] | None) -> bool:
         """Writes the arrays and completes the entry with their path and sha256; False where the name is taken."""
@@ -276,7 +303,7 @@ class Record:
         content = save(dict(arrays))
         path = self.home.arrays / f"{probe_run_id}.safetensors"
         entry |= {"arrays_path": self.home.relative(path), "arrays_sha256": sha256_of(content)}
-        return write_new(path, content)
+        return _holds(path, content)
 
     def arrays(self, path: str, sha256: str) -> dict[str, np.ndarray]:
         """The arrays of a probe run, by its arrays_path and arrays_sha256.
@@ -318,9 +345,16 @@ class Record:
     # Entries and builds
 
     def paths(self) -> list[str]:
-        """All entries, by path relative to the record folder, sorted."""
-        found = [f"ledger/{kind.name}/{name}" for kind in sorted(self.home.ledger.glob("*")) for name in _names(kind)]
-        return sorted(found + [f"evaluations/{name}" for name in _names(self.home.evaluations)])
+        """All entries, by path relative to the record folder, sorted.
+
+        Others may be writing meanwhile: what an entry refers to was recorded before it, so it is listed after it.
+        """
+        found = [f"evaluations/{name}" for name in _names(self.home.evaluations)]
+        for kind in REFERRING_FIRST:
+            found += [f"ledger/{kind}/{name}" for name in _names(self.home.ledger / kind)]
+        for kind in {folder.name for folder in self.home.ledger.glob("*")} - set(REFERRING_FIRST):
+            found += [f"ledger/{kind}/{name}" for name in _names(self.home.ledger / kind)]
+        return sorted(found)
 
     def read(self, path: str | Path) -> dict[str, Any]:
         """The content of an entry.
@@ -350,6 +384,11 @@ class Record:
         path = self.home.builds / f"{build['build']:06}.json"
         if not write_new(path, canonical_json(build).encode()):
             raise UserError("Another publication finished first.", where=str(path), mend="Publish again.")
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a file holds this content, written now or before."""
+    return write_new(path, content) or path.read_bytes() == content
 
 
 def _names(folder: Path) -> list[str]:

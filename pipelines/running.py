@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from assets.claims.schema import load_claims
+from assets.models.facts import is_at_work_on
 from assets.probes.plan import RunPlan, plan
 from assets.publish.checks import faults
 from assets.publish.due import publication_is_due
@@ -85,10 +86,15 @@ def _measure(
     from pipelines.workers import spread
 
     run_ids = [plan.run.run_id for plan in sorted(due, key=_longest_first)]
+    busy = [run_id for run_id in run_ids if is_at_work_on(home, run_id)]
+    run_ids = [run_id for run_id in run_ids if run_id not in busy] + busy
     add_partitions(run_ids)
     n_tasks = sum(plan.n_tasks for plan in due)
     n_checkpoints = sum(len(plan.due) for plan in due)
     out.print(f"Study {study.name}: {len(due)} training runs, {n_checkpoints} checkpoints due, {n_workers} workers")
+    if busy:
+        named = f"{', '.join(busy[:3])}{' ...' if len(busy) > 3 else ''}"
+        out.print(f"Another process is at work on {named}: waited for at the end, what it measures is not done again.")
     already = _n_entries(home)
     with _progress(out) as progress:
         task = progress.add_task("measuring", total=n_tasks)

@@ -1,6 +1,7 @@
 """The report: a static site made from the catalog alone, readable offline and the same bytes for the same catalog.
 
-`build` reads the catalog, renders every page into a folder aside, and swaps it in. Pages load one style sheet and one
+`build` reads the catalog, renders every page into a folder aside, and puts one after the other in place, the first page
+last: a reader finds whole pages at any time, wherever a build may have been killed. Pages load one style sheet and one
 script, both named by their content; data lie in the pages, since a page opened from disk can fetch nothing.
 Not here: what stands on which page (pages/), charts (charts/).
 """
@@ -8,9 +9,9 @@ Not here: what stands on which page (pages/), charts (charts/).
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from reports.html import Page, environment
 from reports.pages import claim, facts, family, index, methods
 
 HERE = Path(__file__).parent
+FIRST = "index.html"
+"""The first page; it bears the time of the catalog file that it was made from, so that an older one is known."""
 
 
 def build(home: Home) -> Path:
@@ -38,34 +41,35 @@ def build(home: Home) -> Path:
     Raises:
         UserError: there is no catalog, or the disk refuses.
     """
-    with open_catalog(home) as catalog, schemapi.debug_mode(False):  # the tests hold each chart against its schema
-        files = render(catalog)
-    aside = home.staging / f"reports-{uuid.uuid4().hex}"
-    try:
-        for name, content in files.items():
-            path = aside / name
-            with told_plainly(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-        with told_plainly(home.reports), FileLock(home.staging / "reports.lock"):
-            _swap(aside, home.reports)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return home.reports / "index.html"
+    with told_plainly(home.root):
+        home.root.mkdir(parents=True, exist_ok=True)
+    aside = home.root / ".reports.part"
+    with FileLock(home.root / ".reports.lock"):
+        shown = home.catalog.stat().st_mtime_ns if home.catalog.exists() else 0
+        with open_catalog(home) as catalog, schemapi.debug_mode(False):  # tests hold each chart against its schema
+            files = render(catalog)
+        try:
+            for name, content in files.items():
+                path = aside / name
+                with told_plainly(path):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content)
+            os.utime(aside / FIRST, ns=(shown, shown))
+            with told_plainly(home.reports):
+                _put_in_place(aside, home.reports, files)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return home.reports / FIRST
 
 
-def _swap(new: Path, place: Path) -> None:
-    """Puts the folder `new` in place; the one before stays until the new one is there."""
-    old = new.with_name(f"{new.name}-old")
-    if place.exists():
-        place.rename(old)
-    try:
-        new.rename(place)
-    except OSError:
-        if old.exists():
-            old.rename(place)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+def _put_in_place(new: Path, place: Path, names: Collection[str]) -> None:
+    """Moves the files of folder `new` to `place`, the first page last, and removes what was there beside them."""
+    for name in sorted(names, key=FIRST.__eq__):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(new / name, place / name)
+    for path in place.rglob("*"):
+        if path.is_file() and path.relative_to(place).as_posix() not in names:
+            path.unlink()
 
 
 def render(catalog: duckdb.DuckDBPyConnection) -> dict[str, bytes]:

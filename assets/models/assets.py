@@ -25,7 +25,7 @@ def checkpoints(context: AssetExecutionContext, workspace: Workspace) -> Materia
     """Every checkpoint of a training run: its weights made (calibration families are trained here) or fetched, pinned
     by sha256, and its model described from configuration and weights. What was done before is found again."""
     home = workspace.home
-    with at_work_on(home, context.partition_key):
+    with at_work_on(home, context.partition_key, context.log.info):
         pinned, faults = put_run(
             workspace.study,
             context.partition_key,

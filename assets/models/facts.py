@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from assets.models.faults import FETCH, Failure, Fault, failures, fetch_identity, fetch_key, library_versions
 from assets.models.properties import read_properties
@@ -26,12 +26,33 @@ SOURCE_ID = "moving-target"
 
 
 @contextmanager
-def at_work_on(home: Home, run_id: str) -> Iterator[None]:
+def at_work_on(home: Home, run_id: str, say: Say) -> Iterator[None]:
     """Holds a training run, so that two processes never make or measure the same one at a time."""
+    lock = _lock(home, run_id)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"Another process is at work on {run_id}: waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_at_work_on(home: Home, run_id: str) -> bool:
+    """Whether a process holds a training run just now."""
+    try:
+        with _lock(home, run_id).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _lock(home: Home, run_id: str) -> FileLock:
     folder = home.weights / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{run_id}.lock"):
-        yield
+    return FileLock(folder / f"{run_id}.lock")
 
 
 def put_run(

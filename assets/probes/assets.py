@@ -52,7 +52,7 @@ def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator
     asked = [name for name in probes() if AssetKey(name) in context.selected_asset_keys]
     battery = study.with_probes([name for name in asked if name in study.choices] or asked)
     selected = [probe_named(name) for name in battery.choices]
-    with at_work_on(workspace.home, run.run_id):
+    with at_work_on(workspace.home, run.run_id, context.log.info):
         plan = plan_run(run, battery, record, standing(record, retry=workspace.retry))
         outcome = measure(run, plan.due, battery, workspace.home, context.log.info, context.run.run_id)
     outcome.failed |= _not_had(plan, context.run.run_id)

@@ -15,6 +15,7 @@ from typing import Any
 
 from assets.published import ImportedCheckpoint, Importer
 from catalog.home import Home
+from catalog.record import remove_leftovers
 
 FIELDS = {field.name for field in fields(ImportedCheckpoint)}
 
@@ -53,6 +54,7 @@ class Memory:
     def save(self) -> None:
         """Writes it down, in one piece."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_suffix(f".{os.getpid()}.part")
+        remove_leftovers(self._path.parent)
+        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         beside.write_text(json.dumps(self._held), encoding="utf-8")
         beside.replace(self._path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 
 from catalog import build, record
-from catalog.build import discard, finish, publishing, rebuild, stage, table_keys
+from catalog.build import discard, finish, publishing, rebuild, references, stage, table_keys
 from catalog.errors import UserError
 from catalog.home import Home
 from catalog.read import check_is_query, open_catalog, sandboxed
@@ -279,6 +280,67 @@ def test_two_writers_never_take_the_same_name(home: Home) -> None:
     first, second = put_probe_run(to, 10, 0.8, "k1"), put_probe_run(to, 10, 0.8, "k1")
 
     assert first != second
+    assert publish(home) == 1
+
+
+def test_values_of_a_killed_process_are_taken_over(home: Home) -> None:
+    first = put_probe_run(Record(home), 10, 0.8, "k1")
+    (home.ledger / "probe_runs" / f"{first}.ok.json").unlink()  # as if it had been killed before
+
+    assert put_probe_run(Record(home), 10, 0.8, "k1") == first
+    assert [path.name for path in home.measurements.iterdir()] == [f"{first}.parquet"]
+
+
+def test_other_values_of_a_killed_process_count_for_nothing(home: Home) -> None:
+    first = put_probe_run(Record(home), 10, 0.8, "k1")
+    (home.ledger / "probe_runs" / f"{first}.ok.json").unlink()
+
+    second = put_probe_run(Record(home), 10, 0.7, "k1")
+    publish(home)
+
+    assert second != first
+    assert query(home, "SELECT probe_run_id, value FROM evidence WHERE head = 0") == [(second, 0.7)]
+
+
+def test_what_killed_processes_were_writing_goes_when_it_is_old(home: Home) -> None:
+    old, young = (home.ledger / "models" / f".{name}.json.part" for name in ("old", "young"))
+    for path in (old, young):
+        path.write_text("{")
+    os.utime(old, (0, 0))
+
+    publish(home)
+
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_entries_are_listed_before_those_that_they_refer_to(home: Home) -> None:
+    publish(home)
+    with open_catalog(home) as connection:
+        between = {(table, other) for table, _, other, _ in references(connection)}
+    kinds = list(record.REFERRING_FIRST)
+
+    referring = {table for table, other in between if other not in ("builds", "evaluations")}
+    in_ledger = referring & {path.split("/")[1] for path in Record(home).paths()}
+    assert in_ledger <= set(kinds)
+    assert [(a, b) for a, b in between if {a, b} <= set(kinds) and kinds.index(a) >= kinds.index(b)] == []
+
+
+def test_what_is_recorded_while_entries_are_listed_fits_together(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = os.listdir
+    pending = [30, 20]
+
+    def listing(folder: Path) -> list[str]:
+        found = listed(folder)
+        if pending and Path(folder).parent == home.ledger:
+            step = pending.pop()
+            put_checkpoint(Record(home), step, "w" * 64)
+            put_probe_run(Record(home), step, 0.8, f"k{step}")
+        return found
+
+    monkeypatch.setattr(os, "listdir", listing)
+    put_probe_run(Record(home), 10, 0.8, "k1")
+
     assert publish(home) == 1
 
 

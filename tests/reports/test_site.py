@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import shutil
@@ -83,7 +84,35 @@ def test_a_build_that_fails_leaves_the_site_and_no_traces(own_home, monkeypatch)
         site.build(own_home)
 
     assert (own_home.reports / "index.html").read_bytes() == before
-    assert not list(own_home.staging.glob("reports-*"))
+    assert not list(own_home.root.glob(".reports.part"))
+
+
+def test_a_killed_build_leaves_whole_pages_and_counts_as_older(own_home, files, monkeypatch):
+    site.build(own_home)
+    (own_home.reports / "index.html").write_text("of an earlier catalog")
+    os.utime(own_home.reports / "index.html", (0, 0))
+    moved = []
+
+    def dies(source: Path, target: Path) -> None:
+        if len(moved) == 3:
+            raise KeyboardInterrupt
+        moved.append(target)
+        shutil.move(source, target)
+
+    monkeypatch.setattr(os, "replace", dies)
+    with pytest.raises(KeyboardInterrupt):
+        site.build(own_home)
+
+    others = [path for path in files if path != "index.html"]
+    assert len(moved) == 3
+    assert all((own_home.reports / path).read_bytes() == files[path] for path in others)
+    assert (own_home.reports / "index.html").stat().st_mtime < own_home.catalog.stat().st_mtime
+
+
+def test_a_report_is_as_old_as_the_catalog_that_it_shows(own_home):
+    index = site.build(own_home)
+
+    assert index.stat().st_mtime_ns == own_home.catalog.stat().st_mtime_ns
 
 
 def test_without_a_catalog_the_message_says_what_to_do(tmp_path):

@@ -43,7 +43,7 @@ def audit(study: Study, home: Home, tick: Tick = quietly) -> Audited:
     What an earlier audit found is looked at again, whether or not the study chooses these checkpoints.
     """
     record, runs = Record(home), hub_runs_of(study)
-    with at_work_on(home, ".audit"):
+    with at_work_on(home, ".audit", lambda line: None):
         before = {run.run_id: last_findings(record, run.run_id) for run in runs}
         also = {name: {f.checkpoint_id.partition("@")[2] for f in findings} for name, findings in before.items()}
         held = look(runs, home, also, tick)
