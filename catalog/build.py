@@ -30,7 +30,8 @@ from filelock import FileLock, Timeout
 from catalog.errors import UserError
 from catalog.home import Home
 from catalog.read import first_row
-from catalog.record import SCHEMA_VERSION, Entry, Record, canonical_json, now, remove_leftovers, sha256_of, told_plainly
+from catalog.record import FOLDER, SCHEMA_VERSION, Entry, Record, canonical_json, now, sha256_of
+from catalog.store import told_plainly
 
 STORAGE_VERSION = "v1.5.0"
 """So that DuckDB 1.5 clients can open the file too."""
@@ -78,7 +79,7 @@ def publishing(home: Home) -> Iterator[None]:
 def stage(home: Home) -> Staged:
     """Builds the catalog aside with all entries of the record; call under `publishing`."""
     record = Record(home)
-    remove_leftovers(home.record)
+    record.store.tidy()
     builds = record.builds()
     known = {path for build in builds for path, _ in build["entries"]}
     pending = tuple(record.entry(path) for path in record.paths() if path not in known)
@@ -144,7 +145,7 @@ def rebuild(home: Home) -> int:
     with publishing(home):
         builds = record.builds()
         if not builds:
-            raise UserError("The record holds no build.", where=str(home.builds), mend="Run a study first.")
+            raise UserError("The record holds no build.", where=record.store.location, mend="Run a study first.")
         path = _fresh_staging(home)
         with told_plainly(path), _writing(path) as connection:
             _create(connection)
@@ -206,8 +207,9 @@ def _add(
 ) -> None:
     rows: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = defaultdict(dict)
     keys = table_keys(connection)
+    record.store.bring(entry.path for entry in entries)
     for entry in sorted(entries, key=lambda entry: entry.path):
-        _check_unchanged(record, entry)
+        record.unchanged(entry.path, entry.sha256)
         for table, content in record.read(entry.path)["rows"].items():
             for row in content:
                 key = tuple(row.get(column, build) for column in keys[table])
@@ -217,16 +219,6 @@ def _add(
     for runs, table in VALUES_OF.items():
         files = [(row["path"], row["file_sha256"]) for row in rows[runs].values() if row["path"]]
         _insert_values(connection, record, table, files)
-
-
-def _check_unchanged(record: Record, entry: Entry) -> None:
-    path = record.home.record / entry.path
-    if not path.exists() or sha256_of(path.read_bytes()) != entry.sha256:
-        raise UserError(
-            "A file of the record is missing or was changed after it was written.",
-            where=str(path),
-            mend="Restore it from a backup; the record is never edited by hand.",
-        )
 
 
 def _insert(
@@ -257,11 +249,10 @@ def _text(value: Any) -> str | None:
 def _insert_values(
     connection: duckdb.DuckDBPyConnection, record: Record, table: str, files: list[tuple[str, str]]
 ) -> None:
-    for path, sha256 in files:
-        _check_unchanged(record, Entry(os.path.relpath(record.home.root / path, record.home.record), sha256))
     if files:
+        record.store.bring(path.removeprefix(FOLDER) for path, _ in files)
+        paths = [str(record.unchanged(path, sha256)) for path, sha256 in sorted(files)]
         names = ", ".join(f'"{name}"' for name in _columns(connection, table))
-        paths = sorted(str(record.home.root / path) for path, _ in files)
         connection.execute(
             f"INSERT INTO {table} ({names}) SELECT {names} FROM read_parquet($paths, union_by_name = true)",
             {"paths": paths},

@@ -2,8 +2,8 @@
 
 Here: how entries are named, written and listed. An entry is one JSON file under ledger/ (facts and probe runs) or
 evaluations/ (verdicts); a probe run's values stand in one Parquet file beside it. Any number of processes write with no
-lock, since a file is written aside and then linked under a name that nobody has taken. Nothing is overwritten.
-Not here: what the rows mean (schema.sql), the one writer of the catalog (build.py).
+lock, since a file appears whole under a name that nobody has taken. Nothing is overwritten.
+Not here: what the rows mean (schema.sql), the disk or object store (store.py), the catalog's one writer (build.py).
 
     ledger/models/pythia-70m.000001.json                 facts: rows for one or more tables, by kind, key and generation
     ledger/predictions/CLAIM@1.pythia-1b.000001.json     what a claim expects of a model, frozen before it is measured
@@ -18,23 +18,20 @@ Not here: what the rows mean (schema.sql), the one writer of the catalog (build.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
-import os
-import time
-import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from catalog.errors import UserError
 from catalog.home import Home
+from catalog.store import store_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,8 +49,8 @@ REFERRING_FIRST = (
     "models",
 )
 """Kinds of entries whose rows refer to rows of others, each before those that it refers to."""
-LEFTOVER_AFTER_S = 3600
-"""Age from which a file that was being written is what a killed process left: nothing takes so long to write."""
+FOLDER = "record/"
+"""How an entry's path of a Parquet or safetensors file begins, wherever the record stands."""
 Row = Mapping[str, Any]
 
 
@@ -85,66 +82,12 @@ def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@contextmanager
-def told_plainly(path: Path) -> Iterator[None]:
-    """Turns what the disk refuses while writing `path` into one message.
-
-    Raises:
-        UserError: no space, no permission, a read-only disk.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise UserError(
-                "The disk is full.",
-                where=str(path),
-                mend="Free some space (`status --disk` shows what is held) and run the same command again: "
-                "what was finished is kept, and only the rest is done.",
-            ) from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            raise UserError(
-                f"The file can't be written: {error.strerror}.",
-                where=str(path),
-                mend="Give yourself the right to write there.",
-            ) from error
-        raise
-
-
-def write_new(path: Path, content: bytes) -> bool:
-    """Writes a file whole or not at all; False where the name is taken (the file there is left as it is)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name[:80]}.{uuid.uuid4().hex}.part")
-    try:
-        with told_plainly(path):
-            with aside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(aside, path)
-            except FileExistsError:
-                return False
-    finally:
-        aside.unlink(missing_ok=True)
-    return True
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Removes what killed processes left of `write_new` anywhere below a folder; others may be writing there."""
-    before = time.time() - LEFTOVER_AFTER_S
-    for within, _, names in os.walk(folder):
-        for part in (Path(within, name) for name in names if name.startswith(".") and name.endswith(".part")):
-            with suppress(FileNotFoundError):
-                if part.stat().st_mtime < before:
-                    part.unlink()
-
-
 class Record:
     """The record of one home."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        self.store = store_of(home)
 
     # Facts
 
@@ -162,20 +105,19 @@ class Record:
         """
         tables = {table: [dict(row) for row in content] for table, content in rows.items()}
         text = canonical_json({"kind": kind, "key": key, "rows": tables})
-        folder = self.home.ledger / kind
-        stem = quote(key, safe="@")
+        folder, stem = f"ledger/{kind}", quote(key, safe="@")
         while True:
-            generation = _latest(folder, stem)
-            if generation and (folder / f"{stem}.{generation:06}.json").read_text(encoding="utf-8") == text:
+            generation = self.store.latest(folder, stem)
+            if generation and self._content(f"{folder}/{stem}.{generation:06}.json") == text.encode():
                 return False
-            if write_new(folder / f"{stem}.{generation + 1:06}.json", text.encode()):
+            if self.store.write_new(f"{folder}/{stem}.{generation + 1:06}.json", text.encode()):
                 return True
 
     def latest(self, kind: str, key: str) -> dict[str, list[dict[str, Any]]] | None:
         """The rows by table of a thing's latest entry."""
-        folder, stem = self.home.ledger / kind, quote(key, safe="@")
-        generation = _latest(folder, stem)
-        return self.read(folder / f"{stem}.{generation:06}.json")["rows"] if generation else None
+        folder, stem = f"ledger/{kind}", quote(key, safe="@")
+        generation = self.store.latest(folder, stem)
+        return self.read(f"{folder}/{stem}.{generation:06}.json")["rows"] if generation else None
 
     # Probe runs and pair runs
 
@@ -185,7 +127,7 @@ class Record:
         Read from file names alone, so that planning stays fast with many entries.
         """
         found: dict[str, str] = {}
-        for name in _names(self.home.ledger / "probe_runs"):
+        for name in self.store.names("ledger/probe_runs"):
             identity, _, status = name.removesuffix(".json").rsplit(".", 2)
             if status != "failed":
                 found[identity] = status
@@ -194,19 +136,20 @@ class Record:
     def failed(self) -> dict[str, dict[str, Any]]:
         """The row of the last failed probe run by `probe.cache key`, of those that are not finished."""
         finished, last = self.finished(), {}
-        for name in _names(self.home.ledger / "probe_runs"):
+        for name in self.store.names("ledger/probe_runs"):
             identity, _, status = name.removesuffix(".json").rsplit(".", 2)
             if status == "failed" and identity not in finished:
                 last[identity] = name
-        folder = self.home.ledger / "probe_runs"
-        return {identity: self.read(folder / name)["rows"]["probe_runs"][0] for identity, name in last.items()}
+        return {identity: self._probe_run(name) for identity, name in last.items()}
 
     def probe_runs_beside(self, known: Collection[str]) -> Iterator[dict[str, Any]]:
         """The rows of probe runs that are none of these ids, in the order of ids."""
-        folder = self.home.ledger / "probe_runs"
-        for name in _names(folder):
+        for name in self.store.names("ledger/probe_runs"):
             if name.removesuffix(".json").rpartition(".")[0] not in known:
-                yield self.read(folder / name)["rows"]["probe_runs"][0]
+                yield self._probe_run(name)
+
+    def _probe_run(self, name: str) -> dict[str, Any]:
+        return self.read(f"ledger/probe_runs/{name}")["rows"]["probe_runs"][0]
 
     def put_probe_run(
         self, row: Row, measurements: pl.DataFrame | None, arrays: Mapping[str, np.ndarray] | None = None
@@ -227,7 +170,7 @@ class Record:
         def put_arrays(probe_run_id: str, entry: dict[str, Any]) -> bool:
             return self._put_arrays(probe_run_id, entry, arrays)
 
-        return self._put_run("probe_runs", "probe_run_id", stem, row, self.home.measurements, measurements, put_arrays)
+        return self._put_run("probe_runs", "probe_run_id", stem, row, "measurements", measurements, put_arrays)
 
     def put_pair_run(self, row: Row, measurements: pl.DataFrame | None) -> str:
         """Records one comparison of a model's training runs; call under the writer's lock.
@@ -241,7 +184,7 @@ class Record:
             The pair_run_id: measure, model and a number that grows, so that the last in order of ids is the latest.
         """
         stem = f"{row['measure']}.{row['subject']}"
-        return self._put_run("pair_runs", "pair_run_id", stem, row, self.home.pair_measurements, measurements)
+        return self._put_run("pair_runs", "pair_run_id", stem, row, "pair_measurements", measurements)
 
     def _put_run(
         self,
@@ -249,7 +192,7 @@ class Record:
         id_column: str,
         stem: str,
         row: Row,
-        folder: Path,
+        folder: str,
         values: pl.DataFrame | None,
         put_more: Callable[[str, dict[str, Any]], bool] = lambda run_id, entry: True,
     ) -> str:
@@ -265,20 +208,19 @@ class Record:
             shared = {column: entry[column] for column in (id_column, "checkpoint_id") if column in entry}
             if (
                 self._is_free(kind, run_id)
-                and self._put_values(folder / f"{run_id}.parquet", entry, values, shared)
+                and self._put_values(f"{folder}/{run_id}.parquet", entry, values, shared)
                 and put_more(run_id, entry)
             ):
                 text = canonical_json({"kind": kind, "key": run_id, "rows": {kind: [entry]}})
-                if write_new(self.home.ledger / kind / f"{run_id}.{row['status']}.json", text.encode()):
+                if self.store.write_new(f"ledger/{kind}/{run_id}.{row['status']}.json", text.encode()):
                     return run_id
             number += 1
 
     def _is_free(self, kind: str, run_id: str) -> bool:
-        folder = self.home.ledger / kind
-        return not any((folder / f"{run_id}.{status}.json").exists() for status in STATUSES)
+        return not any(self.store.exists(f"ledger/{kind}/{run_id}.{status}.json") for status in STATUSES)
 
     def _put_values(
-        self, path: Path, entry: dict[str, Any], values: pl.DataFrame | None, shared: Mapping[str, str]
+        self, path: str, entry: dict[str, Any], values: pl.DataFrame | None, shared: Mapping[str, str]
     ) -> bool:
         """Writes the values, each with what they share, and completes the entry with path, sha256 and rows; False where
         the name is taken."""
@@ -290,8 +232,8 @@ class Record:
         named = values.with_columns(**{column: pl.lit(value) for column, value in shared.items()})
         buffer = io.BytesIO()
         named.write_parquet(buffer, compression="zstd")
-        entry |= {"path": self.home.relative(path), "file_sha256": sha256_of(buffer.getvalue()), "n_rows": named.height}
-        return _holds(path, buffer.getvalue())
+        entry |= {"path": FOLDER + path, "file_sha256": sha256_of(buffer.getvalue()), "n_rows": named.height}
+        return self._holds(path, buffer.getvalue())
 
     def _put_arrays(self, probe_run_id: str, entry: dict[str, Any], arrays: Mapping[str, np.ndarray] | None) -> bool:
         """Writes the arrays and completes the entry with their path and sha256; False where the name is taken."""
@@ -301,9 +243,9 @@ class Record:
         from safetensors.numpy import save
 
         content = save(dict(arrays))
-        path = self.home.arrays / f"{probe_run_id}.safetensors"
-        entry |= {"arrays_path": self.home.relative(path), "arrays_sha256": sha256_of(content)}
-        return _holds(path, content)
+        path = f"arrays/{probe_run_id}.safetensors"
+        entry |= {"arrays_path": FOLDER + path, "arrays_sha256": sha256_of(content)}
+        return self._holds(path, content)
 
     def arrays(self, path: str, sha256: str) -> dict[str, np.ndarray]:
         """The arrays of a probe run, by its arrays_path and arrays_sha256.
@@ -313,9 +255,8 @@ class Record:
         """
         from safetensors.numpy import load
 
-        file = self.home.root / path
         try:
-            content = file.read_bytes()
+            content = self._content(path.removeprefix(FOLDER))
         except OSError as error:
             reason = str(error)
         else:
@@ -323,7 +264,9 @@ class Record:
                 return load(content)
             reason = "it was changed after it was written"
         raise UserError(
-            f"Arrays of the record can't be read: {reason}.", where=str(file), mend="Restore the file from a backup."
+            f"Arrays of the record can't be read: {reason}.",
+            where=self._where(path.removeprefix(FOLDER)),
+            mend="Restore the file from a backup.",
         )
 
     # Evaluations
@@ -337,9 +280,9 @@ class Record:
         tables = {table: [dict(row) for row in content] for table, content in rows.items()}
         tables["evaluations"] = [dict(evaluation), *tables.get("evaluations", [])]
         text = canonical_json({"kind": "evaluations", "key": key, "rows": tables})
-        if not write_new(self.home.evaluations / f"{key}.json", text.encode()):
+        if not self.store.write_new(f"evaluations/{key}.json", text.encode()):
             raise UserError(
-                f"There is an evaluation {key} already.", where=str(self.home.evaluations), mend="Publish again."
+                f"There is an evaluation {key} already.", where=self._where("evaluations"), mend="Publish again."
             )
 
     # Entries and builds
@@ -349,58 +292,72 @@ class Record:
 
         Others may be writing meanwhile: what an entry refers to was recorded before it, so it is listed after it.
         """
-        found = [f"evaluations/{name}" for name in _names(self.home.evaluations)]
-        for kind in REFERRING_FIRST:
-            found += [f"ledger/{kind}/{name}" for name in _names(self.home.ledger / kind)]
-        for kind in {folder.name for folder in self.home.ledger.glob("*")} - set(REFERRING_FIRST):
-            found += [f"ledger/{kind}/{name}" for name in _names(self.home.ledger / kind)]
-        return sorted(found)
+        last = sorted(set(self.store.folders("ledger")) - set(REFERRING_FIRST))
+        folders = ["evaluations", *(f"ledger/{kind}" for kind in (*REFERRING_FIRST, *last))]
+        return sorted(f"{folder}/{name}" for folder in folders for name in self.store.names(folder))
 
-    def read(self, path: str | Path) -> dict[str, Any]:
+    def n_measured(self) -> int:
+        """Checkpoints and probe runs recorded so far, a checkpoint again for every change of what is known of it."""
+        return len(self.store.names("ledger/checkpoints")) + len(self.store.names("ledger/probe_runs"))
+
+    def read(self, path: str | PurePath) -> dict[str, Any]:
         """The content of an entry.
 
         Raises:
             UserError: the file is not the JSON that was written.
         """
-        file = self.home.record / path
+        at = PurePath(path).as_posix()
         try:
-            return json.loads(file.read_bytes())
+            return json.loads(self._content(at))
         except (ValueError, OSError) as error:
             raise UserError(
                 f"An entry of the record can't be read: {error}",
-                where=str(file),
+                where=self._where(at),
                 mend="Restore the file from a backup.",
             ) from None
 
     def entry(self, path: str) -> Entry:
-        return Entry(path, sha256_of((self.home.record / path).read_bytes()))
+        return Entry(path, sha256_of(self._content(path)))
 
     def builds(self) -> list[dict[str, Any]]:
         """All builds in order: build, built_at, code_version, n_entries, digest, entries [[path, sha256], ...]."""
-        return [self.read(Path("builds") / name) for name in _names(self.home.builds)]
+        return [self.read(f"builds/{name}") for name in self.store.names("builds")]
 
     def put_build(self, build: Row) -> None:
         """Appends a build; it exists from now on, whatever happens to the catalog file."""
-        path = self.home.builds / f"{build['build']:06}.json"
-        if not write_new(path, canonical_json(build).encode()):
-            raise UserError("Another publication finished first.", where=str(path), mend="Publish again.")
+        path = f"builds/{build['build']:06}.json"
+        if not self.store.write_new(path, canonical_json(build).encode()):
+            raise UserError("Another publication finished first.", where=self._where(path), mend="Publish again.")
 
+    # Files
 
-def _holds(path: Path, content: bytes) -> bool:
-    """Whether a file holds this content, written now or before."""
-    return write_new(path, content) or path.read_bytes() == content
+    def unchanged(self, path: str, sha256: str) -> Path:
+        """A file of this machine with the bytes of a file of the record, checked.
 
+        Args:
+            path: relative to the record, or as an entry holds it (beginning with `record/`).
+            sha256: of its bytes when it was written.
 
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(name for name in os.listdir(folder) if name.endswith(".json") and not name.startswith("."))
-    except FileNotFoundError:
-        return []
+        Raises:
+            UserError: it is missing or was changed.
+        """
+        at = path.removeprefix(FOLDER)
+        with suppress(FileNotFoundError):
+            file = self.store.local(at)
+            if sha256_of(file.read_bytes()) == sha256:
+                return file
+        raise UserError(
+            "A file of the record is missing or was changed after it was written.",
+            where=self._where(at),
+            mend="Restore it from a backup; the record is never edited by hand.",
+        )
 
+    def _holds(self, path: str, content: bytes) -> bool:
+        """Whether a file holds this content, written now or before."""
+        return self.store.write_new(path, content) or self._content(path) == content
 
-def _latest(folder: Path, stem: str) -> int:
-    """The highest generation of a key, 0 where there is none; generations have no gaps."""
-    generation = 0
-    while (folder / f"{stem}.{generation + 1:06}.json").exists():
-        generation += 1
-    return generation
+    def _content(self, path: str) -> bytes:
+        return self.store.local(path).read_bytes()
+
+    def _where(self, path: str) -> str:
+        return f"{self.store.location}/{path}"

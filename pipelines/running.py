@@ -5,7 +5,7 @@ Nothing is started where nothing is due. Not here: the workers (workers.py), wha
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,12 +95,13 @@ def _measure(
     if busy:
         named = f"{', '.join(busy[:3])}{' ...' if len(busy) > 3 else ''}"
         out.print(f"Another process is at work on {named}: waited for at the end, what it measures is not done again.")
-    already = _n_entries(home)
+    count = _Count(Record(home))
+    already = count.now()
     with _progress(out) as progress:
         task = progress.add_task("measuring", total=n_tasks)
 
         def tick(done: Finished | None) -> None:
-            progress.update(task, completed=min(n_tasks, _n_entries(home) - already))
+            progress.update(task, completed=min(n_tasks, count.now() - already))
             if done is not None:
                 word = "failed" if done.fault else "done"
                 progress.console.print(f"  {word}  {done.run_id}", highlight=False)
@@ -114,10 +115,22 @@ def _longest_first(plan: RunPlan) -> tuple[bool, int]:
     return plan.run.role != "natural", -plan.n_tasks
 
 
-def _n_entries(home: Home) -> int:
-    """Checkpoints and probe runs recorded so far: progress is read from the record, whoever makes it."""
-    folders = (home.ledger / "checkpoints", home.ledger / "probe_runs")
-    return sum(len(os.listdir(folder)) for folder in folders if folder.exists())
+class _Count:
+    """Checkpoints and probe runs recorded so far: progress is read from the record, whoever makes it.
+
+    Counting takes a twentieth of the time at most, however slowly the record is listed.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self._record, self._n, self._next = record, 0, 0.0
+
+    def now(self) -> int:
+        started = time.monotonic()
+        if started >= self._next:
+            self._n = self._record.n_measured()
+            ended = time.monotonic()
+            self._next = ended + 20 * (ended - started)
+        return self._n
 
 
 def _progress(out: Console) -> Progress:

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 from assets.study import STUDY_VARIABLE
-from catalog.home import ENVIRONMENT_VARIABLE, Home
-from catalog.record import write_new
+from catalog.home import ENVIRONMENT_VARIABLE, RECORD_VARIABLE, Home
+from catalog.store import write_new
 
 DEFAULT_STUDY = "demo"
 DEFAULTS = {
@@ -29,10 +29,12 @@ def use_defaults() -> Home:
     """Sets what is not set, and makes Dagster's home with our dagster.yaml.
 
     Returns:
-        The home, whose path is absolute from here on, in this process and those it starts.
+        The home, whose paths are absolute from here on, in this process and those it starts.
     """
     home = Home.from_environment()
     os.environ[ENVIRONMENT_VARIABLE] = str(home.root)
+    if home.record_location:
+        os.environ[RECORD_VARIABLE] = home.record_location
     os.environ.setdefault(STUDY_VARIABLE, DEFAULT_STUDY)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)

@@ -25,6 +25,7 @@ from assets.probes.registry import Probe
 from assets.study import Study
 from catalog.home import Home
 from catalog.read import open_catalog
+from catalog.store import store_of
 
 if TYPE_CHECKING:
     from assets.publish.freezing import Frozen
@@ -115,12 +116,17 @@ def disk(home: Home) -> Table:
     """Sizes of the home's folders, and what fetched weights take of their budget."""
     table = Table("what", "path", "files", "MB", title=f"Disk use of {escape(str(home.root))}")
     notes = {
-        home.record: "record: keep it, back it up",
         home.weights: "weights: a cache, made or fetched again",
         home.catalog: "catalog: made again from the record",
         home.reports: "reports: made again from the catalog",
         home.dagster: "dagster: its history of runs",
     }
+    store = store_of(home)
+    n_files, size = store.usage()
+    shown = store.location if home.record_location else home.record.name
+    table.add_row("record: keep it, back it up", Text(shown, overflow="fold"), f"{n_files:,}", f"{size / 1e6:,.1f}")
+    if home.record_is_remote:
+        notes = {home.record_copies: "copies of the record's files, fetched again", **notes}
     for path, note in notes.items():
         files = [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
         size = sum({status.st_ino: status.st_size for status in map(Path.stat, files)}.values())

@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from catalog.home import Home
 from catalog.read import open_catalog
-from catalog.record import told_plainly
+from catalog.store import told_plainly
 from reports.charts.theme import CONFIG
 from reports.html import Page, environment
 from reports.pages import claim, facts, family, index, methods

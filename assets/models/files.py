@@ -20,7 +20,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from catalog.errors import UserError
-from catalog.record import canonical_json, sha256_of, told_plainly
+from catalog.record import canonical_json, sha256_of
+from catalog.store import told_plainly
 
 TOKENIZER_FILES = (
     "tokenizer.json",

@@ -15,7 +15,7 @@ from typing import Any
 
 from assets.published import ImportedCheckpoint, Importer
 from catalog.home import Home
-from catalog.record import remove_leftovers
+from catalog.store import remove_leftovers
 
 FIELDS = {field.name for field in fields(ImportedCheckpoint)}
 

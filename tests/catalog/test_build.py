@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from catalog import build, record
+from catalog import build, record, store
 from catalog.build import discard, finish, publishing, rebuild, references, stage, table_keys
 from catalog.errors import UserError
 from catalog.home import Home
@@ -265,7 +265,7 @@ def test_a_full_disk_is_told_plainly_and_leaves_nothing_half_written(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(record.os, "fsync", full)
+        patch.setattr(store.os, "fsync", full)
         with pytest.raises(UserError, match="The disk is full"):
             put_probe_run(Record(home), 10, 0.8, "k1")
 

@@ -55,7 +55,8 @@ from assets.publish import publication
 from assets.study import Study
 from catalog import build
 from catalog.home import Home
-from catalog.record import Record, remove_leftovers
+from catalog.record import Record
+from catalog.store import remove_leftovers
 from reports import site
 from tests.end_to_end.catalogs import APART, Rows, differences, rows_of
 

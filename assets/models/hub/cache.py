@@ -29,7 +29,7 @@ from assets.models.hub.rates import note_fetch
 from assets.models.sources import NoRoomYet
 from catalog.errors import UserError
 from catalog.home import Home
-from catalog.record import told_plainly
+from catalog.store import told_plainly
 
 VARIABLE = "MOVING_TARGET_WEIGHTS_GB"
 DEFAULT_GB = 50

@@ -17,7 +17,7 @@ from assets.models.files import sha256_file
 from assets.models.hub.client import TRIES, told_by_hub, wait_s
 from assets.models.hub.listing import ListedFile
 from catalog.errors import UserError
-from catalog.record import told_plainly
+from catalog.store import told_plainly
 
 Say = Callable[[str], None]
 

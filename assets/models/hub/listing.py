@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from assets.models.hub.client import HubUnreachable, is_offline, patiently, told_by_hub
 from catalog.errors import UserError
 from catalog.home import Home
-from catalog.record import told_plainly
+from catalog.store import told_plainly
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")

@@ -26,7 +26,7 @@ from assets.models.hub.revisions import HubRuns, checkpoints_of, hub_runs
 from assets.models.sources import Pinned, Planned, Say, TrainingRun, chosen
 from catalog.errors import UserError
 from catalog.home import Home
-from catalog.record import write_new
+from catalog.store import write_new
 
 
 class Hub:

@@ -18,7 +18,7 @@ from assets.probes.corpora import Corpus
 from assets.study import Dataset, digest
 from catalog.errors import UserError
 from catalog.home import Home
-from catalog.record import told_plainly
+from catalog.store import told_plainly
 
 MAXIMUM_BYTES = 50_000_000
 """Of the file and of its text: a corpus is tokenised as a whole for every checkpoint."""
