@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from assets.claims.schema import load_claims
-from assets.models.facts import is_at_work_on
+from assets.models.parts import is_at_work_on
 from assets.probes.plan import RunPlan, plan
 from assets.publish.checks import faults
 from assets.publish.due import publication_is_due
@@ -82,16 +82,20 @@ def run_study(name: str, n_workers: int, out: Console, err: Console, *, retry: b
 def _measure(
     name: str, study: Study, due: list[RunPlan], home: Home, n_workers: int, out: Console, *, retry: bool
 ) -> list[Finished]:
-    from pipelines.execution import add_partitions
+    from pipelines.cluster import shares_of, spread_on_cluster
+    from pipelines.execution import add_partitions, is_clustered
     from pipelines.workers import spread
 
-    run_ids = [plan.run.run_id for plan in sorted(due, key=_longest_first)]
+    due = sorted(due, key=_longest_first)
+    run_ids = [plan.run.run_id for plan in due]
     busy = [run_id for run_id in run_ids if is_at_work_on(home, run_id)]
     run_ids = [run_id for run_id in run_ids if run_id not in busy] + busy
     add_partitions(run_ids)
+    shares = shares_of(due, Record(home)) if is_clustered() else []
     n_tasks = sum(plan.n_tasks for plan in due)
+    where = f"{len(shares)} jobs for the Ray cluster" if shares else f"{n_workers} workers"
     n_checkpoints = sum(len(plan.due) for plan in due)
-    out.print(f"Study {study.name}: {len(due)} training runs, {n_checkpoints} checkpoints due, {n_workers} workers")
+    out.print(f"Study {study.name}: {len(due)} training runs, {n_checkpoints} checkpoints due, {where}")
     if busy:
         named = f"{', '.join(busy[:3])}{' ...' if len(busy) > 3 else ''}"
         out.print(f"Another process is at work on {named}: waited for at the end, what it measures is not done again.")
@@ -106,7 +110,10 @@ def _measure(
                 word = "failed" if done.fault else "done"
                 progress.console.print(f"  {word}  {done.run_id}", highlight=False)
 
-        finished = spread(run_ids, name, study.probe_names, n_workers, tick, retry=retry)
+        if shares:
+            finished = spread_on_cluster(shares, name, study.probe_names, tick, retry=retry)
+        else:
+            finished = spread(run_ids, name, study.probe_names, n_workers, tick, retry=retry)
     return [run for run in finished if run.fault]
 
 

@@ -15,7 +15,8 @@ from dagster import (
 
 from assets.models.audit.auditing import Audited
 from assets.models.audit.auditing import audit as audit_study
-from assets.models.facts import at_work_on, put_run
+from assets.models.facts import put_run
+from assets.models.parts import Part, at_work_on
 from assets.partitions import training_runs
 from assets.resources import Workspace
 
@@ -24,13 +25,14 @@ from assets.resources import Workspace
 def checkpoints(context: AssetExecutionContext, workspace: Workspace) -> MaterializeResult:
     """Every checkpoint of a training run: its weights made (calibration families are trained here) or fetched, pinned
     by sha256, and its model described from configuration and weights. What was done before is found again."""
-    home = workspace.home
-    with at_work_on(home, context.partition_key, context.log.info):
+    home, part = workspace.home, Part.of_tags(context.run.tags)
+    with at_work_on(home, context.partition_key, context.log.info, part):
         pinned, faults = put_run(
             workspace.study,
             context.partition_key,
             home,
             context.log.info,
+            part,
             retry=workspace.retry,
             dagster_run_id=context.run.run_id,
         )

@@ -6,13 +6,11 @@ Here: the rows. Not here: reading properties (properties.py), making or fetching
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from assets.models.faults import FETCH, Failure, Fault, failures, fetch_identity, fetch_key, library_versions
+from assets.models.parts import WHOLE, Part
 from assets.models.properties import read_properties
 from assets.models.runs import run_named
 from assets.models.sources import Pinned, Planned, Refused, Say, TrainingRun, pin_each, source_named
@@ -25,40 +23,18 @@ SOURCE_ID = "moving-target"
 """The source of everything that is measured here."""
 
 
-@contextmanager
-def at_work_on(home: Home, run_id: str, say: Say) -> Iterator[None]:
-    """Holds a training run, so that two processes never make or measure the same one at a time."""
-    lock = _lock(home, run_id)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"Another process is at work on {run_id}: waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def is_at_work_on(home: Home, run_id: str) -> bool:
-    """Whether a process holds a training run just now."""
-    try:
-        with _lock(home, run_id).acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
-
-
-def _lock(home: Home, run_id: str) -> FileLock:
-    folder = home.weights / ".locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / f"{run_id}.lock")
-
-
 def put_run(
-    study: Study, run_id: str, home: Home, say: Say, *, retry: bool = False, dagster_run_id: str | None = None
+    study: Study,
+    run_id: str,
+    home: Home,
+    say: Say,
+    part: Part = WHOLE,
+    *,
+    retry: bool = False,
+    dagster_run_id: str | None = None,
 ) -> tuple[list[Pinned], dict[str, str]]:
-    """Makes or finds every checkpoint of a training run, and records what is known of run, model and checkpoints.
+    """Makes or finds every checkpoint of a training run, or of a part of it, and records what is known of run, model
+    and checkpoints.
 
     Weights that are fetched are fetched when they are measured: here a hub's are known by what it lists.
 
@@ -74,8 +50,8 @@ def put_run(
     family = next(f for f in map(load_family, study.families) if f.family_id == run.family_id)
     put_family(record, family)
     found, faults = [], {}
-    listed = to_be_tried(run, source_named(run.kind, run_id).plan(run, home), {} if retry else failures(record))
-    for had in pin_each(run, listed, home, say):
+    planned = [each for each in source_named(run.kind, run_id).plan(run, home) if part.holds(each.label)]
+    for had in pin_each(run, to_be_tried(run, planned, {} if retry else failures(record)), home, say):
         refused = _described(record, run, had) if isinstance(had, Pinned) else had
         if isinstance(had, Pinned) and refused is None:
             found.append(had)

@@ -12,8 +12,8 @@ from dagster import (
     multi_asset,
 )
 
-from assets.models.facts import at_work_on
 from assets.models.faults import FETCH
+from assets.models.parts import Part, at_work_on
 from assets.models.runs import run_named
 from assets.partitions import training_runs
 from assets.probes.battery import battery_of
@@ -52,9 +52,11 @@ def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator
     asked = [name for name in probes() if AssetKey(name) in context.selected_asset_keys]
     battery = study.with_probes([name for name in asked if name in study.choices] or asked)
     selected = [probe_named(name) for name in battery.choices]
-    with at_work_on(workspace.home, run.run_id, context.log.info):
+    part = Part.of_tags(context.run.tags)
+    with at_work_on(workspace.home, run.run_id, context.log.info, part):
         plan = plan_run(run, battery, record, standing(record, retry=workspace.retry))
-        outcome = measure(run, plan.due, battery, workspace.home, context.log.info, context.run.run_id)
+        due = [checkpoint for checkpoint in plan.due if part.holds(checkpoint.planned.label)]
+        outcome = measure(run, due, battery, workspace.home, context.log.info, context.run.run_id)
     outcome.failed |= _not_had(plan, context.run.run_id)
     for probe in selected:
         if not outcome.spoiled(probe.name):

@@ -44,7 +44,8 @@ from assets.claims import schema as claim_schema
 from assets.likeness import compare
 from assets.likeness.registry import measures
 from assets.models import facts, loading
-from assets.models.facts import at_work_on, put_run
+from assets.models.facts import put_run
+from assets.models.parts import at_work_on
 from assets.models.runs import run_named
 from assets.probes.attention import METRICS
 from assets.probes.battery import battery_of

@@ -8,7 +8,7 @@ from assets.models.audit.findings import Finding, find
 from assets.models.audit.holdings import RunHoldings
 from assets.models.audit.looking import Tick, hub_runs_of, look, quietly
 from assets.models.audit.recording import last_findings, put_audit, with_unasked
-from assets.models.facts import at_work_on
+from assets.models.parts import at_work_on
 from assets.study import Study
 from catalog.home import Home
 from catalog.record import Record
