@@ -3,6 +3,7 @@
 #   make demo          set up, run the study `demo`, print verdicts and where catalog and report are
 #   make test          set up, run all tests
 #   make ui PORT=3000  Dagster's UI on 127.0.0.1
+#   make ray           add what a Ray cluster needs
 #   make soak KILLS=5  kill runs of STUDY (demo) at random moments, compare with one left alone; hours with the demo
 #
 # TORCH chooses the build of PyTorch: on Linux without an NVIDIA GPU, the CPU build saves gigabytes:
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 TESTS ?=
 JOBS ?= 2
 
-.PHONY: demo test ui report bench soak validate architectures lint lock clean help
+.PHONY: demo test ray ui report bench soak validate architectures lint lock clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -41,6 +42,10 @@ demo: $(VENV)/.installed
 
 test: lint
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+
+# What a Ray cluster needs, on each of its machines; see the README.
+ray: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-ray.lock
 
 ui: $(VENV)/.installed
 	@$(BIN)/python -m pipelines ui $(STUDY) --port $(PORT)
@@ -69,10 +74,12 @@ lint: $(VENV)/.installed
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-# Writes the lock file anew; needs uv (https://docs.astral.sh/uv).
+# Writes the lock files anew; needs uv (https://docs.astral.sh/uv). What the extra `ray` needs stands in a file of its
+# own, which is half a gigabyte once installed.
+LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
 lock:
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --all-extras \
-		pyproject.toml --output-file requirements.lock
+	$(LOCK) --extra demo --extra dev pyproject.toml --output-file requirements.lock
+	$(LOCK) --extra ray --constraints requirements.lock pyproject.toml --output-file requirements-ray.lock
 
 # What can be made again; the record and the weights stay. `make clean ALL=1` takes the environment too.
 clean:

@@ -195,7 +195,8 @@ def _nodes(instance: DagsterInstance) -> dict[str, Request]:
     from ray.util.state import list_nodes
 
     address = instance.run_launcher.client.get_address()  # type: ignore[attr-defined]
-    alive = list_nodes(address, filters=[("state", "=", "ALIVE")], limit=10_000)
+    # dead nodes that the filter leaves out count as missing
+    alive = list_nodes(address, filters=[("state", "=", "ALIVE")], limit=10_000, raise_on_missing_output=False)
     return {node.node_id: _held(node.resources_total) for node in alive}
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from dagster import AssetKey, DagsterEvent, DagsterEventType, DagsterInstance, ExecuteInProcessResult
@@ -19,8 +20,10 @@ from filelock import FileLock
 
 from assets.partitions import training_runs
 from assets.resources import Workspace
+from catalog.errors import UserError
 from pipelines.definitions import definitions
 
+MOST_CHARACTERS = 300
 INTERRUPTED = "DagsterExecutionInterruptedError"
 MEASURE = RepositoryPythonOrigin(
     executable_path=sys.executable,
@@ -67,14 +70,33 @@ def execute_publish(study: str) -> str | None:
 
 @contextmanager
 def open_instance() -> Iterator[DagsterInstance]:
-    """Dagster's instance, opened one process at a time: each of its stores makes its tables at the first use."""
-    with FileLock(Path(os.environ["DAGSTER_HOME"]) / ".opening.lock"):
+    """Dagster's instance, opened one process at a time: each of its stores makes its tables at the first use.
+
+    Raises:
+        UserError: dagster.yaml doesn't fit this machine.
+    """
+    with _told_with_its_file(), FileLock(Path(os.environ["DAGSTER_HOME"]) / ".opening.lock"):
         instance = DagsterInstance.get()
         instance.get_runs_count()
         instance.get_dynamic_partitions(str(training_runs.name))
         instance.all_instigator_state()
     with instance:
         yield instance
+
+
+@contextmanager
+def _told_with_its_file() -> Iterator[None]:
+    """Whatever Dagster raises of its configuration, as one message: a package or variable that is missing, a database
+    that does not answer."""
+    try:
+        yield
+    except Exception as error:
+        raise UserError(
+            f"Dagster can't be set up: {shorten(str(error), MOST_CHARACTERS)}",
+            where=str(Path(os.environ["DAGSTER_HOME"]) / "dagster.yaml"),
+            mend="For a Ray cluster: `make ray` installs what it needs, and the variables that the file names must be "
+            "set. For this machine alone, delete the file: the next command writes the usual one.",
+        ) from error
 
 
 def _configuration(study: str, *, retry: bool = False) -> dict[str, Any]:
@@ -114,7 +136,7 @@ def fault_of(instance: DagsterInstance, dagster_run_id: str) -> str:
 
 def is_clustered() -> bool:
     """Whether Dagster's run launcher is the one that submits to a Ray cluster."""
-    with open_instance() as instance:
+    with open_instance() as instance, _told_with_its_file():
         return type(instance.run_launcher).__name__ == "RayRunLauncher"
 
 

@@ -67,6 +67,22 @@ def test_one_training_run_is_measured_and_published(
     assert (home.reports / "index.html").exists()
 
 
+def test_two_parts_measure_a_training_run_between_them(
+    definitions: Definitions, instance: DagsterInstance, home: Home
+) -> None:
+    halves = [
+        execute(definitions, instance, "measure", partition_key=RUN, tags={"part": part}) for part in ("1/2", "2/2")
+    ]
+
+    assert all(half.success for half in halves)
+    rows = [
+        {m.asset_key.to_user_string(): m.metadata["dagster/row_count"].value for m in events(half)}["checkpoints"]
+        for half in halves
+    ]
+    assert rows == [2, 1]
+    assert len(Record(home).finished()) == len(list((home.ledger / "probe_runs").iterdir())) == 8
+
+
 def events(result: ExecuteInProcessResult) -> list[Any]:
     return [
         event.step_materialization_data.materialization
