@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,8 @@ def spread_on_cluster(
     """
     from pipelines.execution import open_instance
 
+    if Path(study).exists():
+        study = str(Path(study).resolve())  # jobs have other working directories
     waiting = [(share, 1) for share in shares]
     running: list[_Job] = []
     finished: list[Finished] = []
