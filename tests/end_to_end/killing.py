@@ -10,14 +10,15 @@ the next is just after the last. What DuckDB writes from C++ is seen by no hook:
 
 Each kill is a real one. After it the next run is followed to the end of the measuring, where its record must equal the
 undisturbed run's file for file, or to the end of the publication, where record, catalog and report must. The second
-takes seconds, so it is done for every kind of boundary and for every state of the disk that a kill in the publication
-leaves, and not for repeats: the same call for another checkpoint, or a kill that leaves the same files as one before it
-but for what was being written aside.
+takes seconds, so it is done once for every kind of boundary in the measuring, and once for all kills in the publication
+that leave the same finished files and the same kinds of unfinished ones. It is not done for repeats: the same call for
+another checkpoint, or a step that leaves the disk as it was.
 """
 
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import importlib
 import json
@@ -30,7 +31,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ from assets.analyses.registry import analyses
 from assets.claims import instruments, recording
 from assets.claims import schema as claim_schema
 from assets.likeness import compare
-from assets.likeness.registry import measures
+from assets.likeness.positional import Positional
+from assets.likeness.registry import Compared, PairMeasurement, measures
 from assets.models import facts, loading
 from assets.models.facts import put_run
 from assets.models.parts import at_work_on
@@ -89,7 +91,8 @@ class Numbers(Probe):
 
     def measure(self, model: Any, setting: Setting) -> Result:
         found = [self._score(model.name, *head) for head in HEADS]
-        return Result(found, arrays={"scores": np.array([m.value for m in found])})
+        arrays = {"scores": np.array([m.value for m in found])} if model.name.endswith(f"@step{N_STEPS - 1}") else {}
+        return Result(found, arrays=arrays)
 
     def _score(self, name: str, layer: int, head: int) -> Measurement:
         share = int(hashlib.sha256(f"{name} {layer} {head}".encode()).hexdigest()[:4], 16) / 2**16
@@ -103,6 +106,15 @@ class Named:
 
     name: str
     device: str = "cpu"
+
+
+class OneMetric(Positional):
+    """The comparison of positions, by the first of its metrics."""
+
+    metrics = Positional.metrics[:1]
+
+    def compare(self, compared: Compared) -> Iterable[PairMeasurement]:
+        return [found for found in super().compare(compared) if found.metric_id == self.metrics[0].metric_id]
 
 
 def study_of(folder: Path) -> Study:
@@ -153,8 +165,8 @@ def replace_what_needs_torch() -> None:
     probes()["numbers"] = Numbers()
     _keep_only(measures(), "positional")
     _keep_only(analyses(), "survival")
-    used = {metric.metric_id for metric in measures()["positional"].metrics}
-    compare.METRICS = tuple(metric for metric in compare.METRICS if metric.metric_id in used)  # type: ignore[misc]
+    measures()["positional"] = OneMetric()
+    compare.METRICS = ()  # type: ignore[assignment]
     site.render = _two_pages  # type: ignore[assignment]
     _read_files_once()
 
@@ -342,7 +354,7 @@ class Killer:
         ended_by, _ = in_child(dying)
         if phase == "measuring":
             return self._next_run(home, ended_by, full)
-        return self._next_run(home, ended_by, full=True) if self._is_new_state(home) or full else _told_of(ended_by)
+        return self._next_run(home, ended_by, full=True) if self._is_new_state(home) else _told_of(ended_by)
 
     def kill_after(self, phase: str, share: float, full: bool) -> list[str]:
         """The same after a share of the phase's time."""
@@ -351,9 +363,9 @@ class Killer:
         return self._next_run(home, in_child(lambda: self._do[phase](self.study, home), seconds)[0], full)
 
     def _is_new_state(self, home: Home) -> bool:
-        """Whether no kill left these files before, apart from what was being written."""
-        known, state = len(self._states), frozenset(finished_files(home))
-        self._states.add(state)
+        """Whether no kill left these finished files before, or none these kinds of unfinished ones."""
+        known = len(self._states)
+        self._states |= set(map(frozenset, state_of(home)))
         return len(self._states) > known
 
     def _next_run(self, home: Home, ended_by: int, full: bool) -> list[str]:
@@ -448,11 +460,16 @@ def pages_of(home: Home) -> dict[str, bytes]:
     }
 
 
-def finished_files(home: Home) -> list[str]:
-    """All files but those that were being written; evaluations, whose names hold a clock, by their folder."""
-    files = [path.relative_to(home.root) for path in home.root.rglob("*") if path.is_file()]
-    kept = [path for path in files if "staging" not in path.parts and ".part" not in path.as_posix()]
-    return [path.parent.as_posix() if "evaluations" in path.parts else path.as_posix() for path in kept]
+def state_of(home: Home) -> tuple[list[str], list[str]]:
+    """Finished files (evaluations, whose names hold a clock, by their kind), and the kinds of unfinished ones."""
+    finished, unfinished = [], []
+    for path in (path for path in home.root.rglob("*") if path.is_file()):
+        kind, name = kind_of(str(home.root), path), path.relative_to(home.root).as_posix()
+        if name.startswith("staging/") or ".part" in name:
+            unfinished.append(kind)
+        else:
+            finished.append(kind if name.startswith("record/evaluations/") else name)
+    return finished, unfinished
 
 
 def _told_of(ended_by: int) -> list[str]:
@@ -473,13 +490,14 @@ def kills(killer: Killer) -> Iterator[tuple[str, Callable[[], list[str]]]]:
     seen: set[str] = set()
     for phase in PHASES:
         for number, name in enumerate(killer.undisturbed.boundaries[phase]):
-            full = name not in seen
-            seen.add(name)
+            kind = re.sub(r"record/\S*/", "record/", name)
+            full = kind not in seen
+            seen.add(kind)
             yield f"{phase}, boundary {number}: {name}", functools.partial(killer.kill_at, phase, number, full)
     moments = random.Random(5)
     for number in range(N_MOMENTS):
-        phase, share = PHASES[number % 2], moments.random()
-        full = phase == "publishing" or number % 10 == 0
+        phase, share = PHASES[number % 5 == 0], moments.random()
+        full = phase == "publishing" or number % 10 == 1
         yield f"{phase}, after {share:.0%} of its time", functools.partial(killer.kill_after, phase, share, full)
 
 
@@ -490,6 +508,7 @@ def main(folder: Path, share: int, n_shares: int) -> None:
     _, names = in_child(lambda: _modules_after(study, Home(folder / "first")))
     for name in names:
         importlib.import_module(name)
+    gc.freeze()
     killer = Killer(study, folder)
     for number, (what, kill) in enumerate(kills(killer)):
         if number // BLOCK % n_shares == share:

@@ -34,7 +34,7 @@ def test_after_a_kill_at_any_moment_the_next_run_ends_as_if_there_had_been_none(
         for share in range(2)
     ]
 
-    outputs = [share.communicate(timeout=900)[0] for share in shares]
+    outputs = [share.communicate(timeout=1500)[0] for share in shares]
 
     assert [share.returncode for share in shares] == [0, 0]
     kills = [json.loads(line) for output in outputs for line in output.splitlines()]
