@@ -1,7 +1,7 @@
 """What a user chooses and what a human states: schemas of study files and family files.
 
 Here: the YAML formats and their errors. Not here: how a source makes checkpoints of `runs` (models/sources), what a
-probe or claim is (probes/registry.py, claims/schema.py).
+probe or claim is (probes/registry.py, claims/schema.py), how a model comes to be added (models/added.py).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from catalog.errors import UserError
+from catalog.home import Home
 
 T = TypeVar("T", bound=BaseModel)
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -66,6 +67,9 @@ class ModelSpec(Strict):
     facts: dict[str, str] = Field(default_factory=dict)
     runs: dict[str, Any] | None = None
     """One key, the kind of source, with what that source needs: `{gguf: FILE}`, `{hub: "org/name", seeds: [1]}`."""
+    added: bool = False
+    """It stands in the home, not in the study or a family's file: a study's choice of its family's models, seeds and
+    steps does not concern it."""
 
 
 SCOPES = ("models", "runs", "checkpoints", "labels", "probes", "sources")
@@ -165,6 +169,19 @@ class Dataset(Strict):
     revision: str = "main"
 
 
+class Watch(Strict):
+    """Repositories of a hub to be added as they appear: `{organisation: EleutherAI, names: "pythia-*"}`."""
+
+    organisation: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")]
+    names: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._*?-]+$")]
+    """Of the repositories, without the organisation; * stands for any characters, ? for one. Quantised weights, GGUF
+    files and adapters are left out unless the pattern names them (`*-gguf`)."""
+    family: Id | None = None
+    """Which family their models belong to; None = as `models add` decides."""
+    revisions: Annotated[str, StringConstraints(pattern=r"\{step\}")] | None = None
+    """Form of the branches or tags that are checkpoints; None = the family's, or the main branch alone."""
+
+
 class Study(Strict):
     """A choice of families, checkpoints, probes, claims and published measurements. No facts."""
 
@@ -175,6 +192,8 @@ class Study(Strict):
     probes: list[ProbeChoice]
     claims: Literal["all"] | list[Id] = "all"
     published: list[Published] = Field(default_factory=list)
+    watch: list[Watch] = Field(default_factory=list)
+    """What the sensor `new_models` looks for, beside new revisions of the study's own repositories."""
     corpus: TextFile | Dataset | None = None
     """The text that natural-text metrics are measured on; None = the one that comes with the project."""
     retest: bool = True
@@ -224,7 +243,7 @@ def validate(schema: type[T], content: Any, where: Path) -> T:
 
 
 def load_study(name_or_path: str) -> Study:
-    """A study by name (pipelines/studies/NAME.yaml) or by path."""
+    """A study by name (pipelines/studies/NAME.yaml) or by path, with the models that were added to it in the home."""
     path = Path(name_or_path)
     if path.suffix not in {".yaml", ".yml"}:
         path = STUDIES / f"{name_or_path}.yaml"
@@ -235,7 +254,40 @@ def load_study(name_or_path: str) -> Study:
                 where=str(STUDIES),
                 mend=f"Name one of {known}, or a path ending in .yaml.",
             )
-    return validate(Study, read_yaml(path), path)
+    study = validate(Study, read_yaml(path), path)
+    return with_added(study, Home.from_environment().models / study.name)
+
+
+def with_added(study: Study, folder: Path) -> Study:
+    """The study with the models of a folder's family files: joined to its own families, or in families beside them.
+
+    Of a family that the project knows and the study does not choose, only the added models are measured. What a family
+    states of a model prevails over what the folder says.
+    """
+    families = {family if isinstance(family, str) else family.family_id: family for family in study.families}
+    checkpoints = dict(study.checkpoints)
+    for path in sorted(folder.glob("*.yaml")):
+        more = validate(FamilySpec, read_yaml(path), path)
+        if more.family_id not in families and (FAMILIES / f"{more.family_id}.yaml").exists():
+            families[more.family_id] = more.family_id
+            checkpoints[more.family_id] = CheckpointChoice(models=[])
+        own = load_family(families.get(more.family_id, more))
+        listed = [model for model in own.models if not model.added and own is not more]
+        stated = {model.model_id: model for model in listed}
+        for model in more.models:
+            stated[model.model_id] = _filled(stated.get(model.model_id, model), model)
+        added = [stated[m.model_id].model_copy(update={"runs": m.runs, "added": True}) for m in more.models]
+        models = [*(stated[model.model_id] for model in listed), *added]
+        families[more.family_id] = own.model_copy(update={"models": models})
+    return study.model_copy(update={"families": list(families.values()), "checkpoints": checkpoints})
+
+
+def _filled(stated: ModelSpec, added: ModelSpec) -> ModelSpec:
+    """What a family states of a model, with what is stated only where it was added."""
+    names = added.model_fields_set - {"runs", "facts", "added"}
+    more = {name: getattr(added, name) for name in names if getattr(stated, name) in (None, {})}
+    facts = {name: added.facts[name] for name in more if name in added.facts}
+    return stated.model_copy(update={**more, "facts": {**facts, **stated.facts}})
 
 
 def load_family(family: str | FamilySpec) -> FamilySpec:

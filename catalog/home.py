@@ -19,9 +19,9 @@ RECORD_VARIABLE = "MOVING_TARGET_RECORD"
 class Home:
     """The folders of one installation.
 
-    `record` is the truth (keep it, back it up). `weights`, `imports` and `record_copies` are caches. `catalog`,
-    `reports` and `dagster` can be deleted: the first two are made again from the record, the last holds only Dagster's
-    own history.
+    `record` is the truth, and `models` what the user added to studies (keep both, back them up). `weights`, `imports`
+    and `record_copies` are caches. `catalog`, `reports` and `dagster` can be deleted: the first two are made again from
+    the record, the last holds only Dagster's own history.
     """
 
     root: Path
@@ -71,6 +71,10 @@ class Home:
     @property
     def builds(self) -> Path:
         return self.record / "builds"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
 
     @property
     def weights(self) -> Path:

@@ -27,6 +27,8 @@ def training_runs(study: Study) -> list[TrainingRun]:
         choice = study.checkpoints.get(family.family_id, CheckpointChoice())
         listed = [run for model in _models_of(family, choice) for run in _runs_of(family, model, choice)]
         runs += _with_seeds(listed, family.family_id, choice)
+        known = {run.run_id for run in runs}
+        runs += [run for run in _added_runs(family) if run.run_id not in known]
     _refuse_twins([run.run_id for run in runs], study)
     return runs
 
@@ -46,13 +48,14 @@ def run_named(study: Study, run_id: str) -> TrainingRun:
             f"There is no training run {run_id!r}.",
             where=f"study {study.name}",
             mend=f"Did you mean {', '.join(near)}?" if near else "None of its families has training runs.",
+            lasting=True,
         ) from None
 
 
 def _models_of(family: FamilySpec, choice: CheckpointChoice) -> list[ModelSpec]:
     """Those of a family's models that the study chose; all if it chose none."""
     if choice.models is None:
-        return family.models
+        return [model for model in family.models if not model.added]
     unknown = sorted(set(choice.models) - {model.model_id for model in family.models})
     if unknown:
         raise UserError(
@@ -60,7 +63,14 @@ def _models_of(family: FamilySpec, choice: CheckpointChoice) -> list[ModelSpec]:
             where=f"checkpoints.{family.family_id}.models of the study",
             mend=f"Its models are: {', '.join(model.model_id for model in family.models)}.",
         )
-    return [model for model in family.models if model.model_id in choice.models]
+    return [model for model in family.models if model.model_id in choice.models and not model.added]
+
+
+def _added_runs(family: FamilySpec) -> Iterator[TrainingRun]:
+    """Training runs of the models that were added in the home, which say themselves what is measured of them."""
+    for model in family.models:
+        if model.added:
+            yield from _runs_of(family, model, CheckpointChoice())
 
 
 def _runs_of(family: FamilySpec, model: ModelSpec, choice: CheckpointChoice) -> Iterator[TrainingRun]:

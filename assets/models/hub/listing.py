@@ -65,7 +65,7 @@ def refs(repository: str, home: Home) -> dict[str, str]:
     if is_offline():
         return _remembered(memory, f"{repository}: its branches and tags")
     with told_by_hub(repository):
-        found = patiently(lambda: _ask_refs(repository))
+        found = patiently(lambda: ask_refs(repository))
     _remember(memory, found)
     return found
 
@@ -115,7 +115,8 @@ def _each(ask: Callable[[Key], Found], keys: Iterable[Key]) -> dict[Key, Found |
         return dict(zip(wanted, pool.map(answer, wanted), strict=True))
 
 
-def _ask_refs(repository: str) -> dict[str, str]:
+def ask_refs(repository: str) -> dict[str, str]:
+    """Refs as `refs` gives them, by one request that is not tried again."""
     answer, _ = _get(f"{_models()}/{repository}/refs?include_prs=1")
     found = {row["ref"]: row["targetCommit"] for kind in ("pullRequests", "converts") for row in answer.get(kind) or []}
     return found | {row["name"]: row["targetCommit"] for kind in ("tags", "branches") for row in answer[kind]}
