@@ -46,7 +46,7 @@ def add_partitions(run_ids: Sequence[str]) -> int:
 
 def execute_measure(run_id: str, study: str, probes: Sequence[str], *, retry: bool = False) -> str | None:
     """Measures one training run, with `retry` what failed lastingly too; what failed, or None."""
-    selection = [AssetKey(name) for name in ("checkpoints", *probes)]
+    selection = [AssetKey(name) for name in ("predictions", "checkpoints", *probes)]
     with open_instance() as instance:
         result = definitions.resolve_job_def("measure").execute_in_process(
             instance=instance,
@@ -119,7 +119,7 @@ def launch_measure(
     """Hands one training run to the instance's run launcher; the id of the Dagster run."""
     run = instance.create_run_for_job(
         job_def=definitions.resolve_job_def("measure"),
-        asset_selection={AssetKey(name) for name in ("checkpoints", *probes)},
+        asset_selection={AssetKey(name) for name in ("predictions", "checkpoints", *probes)},
         run_config=_configuration(study, retry=retry),
         tags={"study": study, "dagster/partition": run_id, **tags},
         job_code_origin=MEASURE,

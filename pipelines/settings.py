@@ -21,6 +21,7 @@ DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "180",  # a hub may take its time to answer the sensor new_models
     "TQDM_DISABLE": "1",  # bars of libraries would be drawn across our own
 }
 

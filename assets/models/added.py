@@ -24,7 +24,7 @@ from assets.models.runs import training_runs
 from assets.study import FAMILIES, FamilySpec, ModelSpec, Study, is_id, load_family, read_yaml, validate, with_added
 from catalog.errors import UserError
 from catalog.home import Home
-from catalog.record import told_plainly
+from catalog.store import told_plainly
 
 OF_PLACE = {"hub", "seeds", "original", "steps"}
 """Keys of `runs` that say where one model's checkpoints are, not how they are named."""

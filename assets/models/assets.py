@@ -18,15 +18,22 @@ from assets.models.audit.auditing import audit as audit_study
 from assets.models.facts import put_run
 from assets.models.parts import Part, at_work_on
 from assets.partitions import training_runs
-from assets.resources import Workspace
+from assets.resources import RETRIES, Workspace, told_to_dagster
 
 
-@asset(group_name="models", partitions_def=training_runs, kinds={"pytorch"})
+@asset(
+    group_name="models",
+    deps=["predictions"],
+    partitions_def=training_runs,
+    retry_policy=RETRIES,
+    kinds={"pytorch"},
+)
 def checkpoints(context: AssetExecutionContext, workspace: Workspace) -> MaterializeResult:
     """Every checkpoint of a training run: its weights made (calibration families are trained here) or fetched, pinned
-    by sha256, and its model described from configuration and weights. What was done before is found again."""
+    by sha256, and its model described from configuration and weights. What was done before is found again. Where none
+    can be had, the step fails, and is tried again if the fault may pass."""
     home, part = workspace.home, Part.of_tags(context.run.tags)
-    with at_work_on(home, context.partition_key, context.log.info, part):
+    with told_to_dagster(), at_work_on(home, context.partition_key, context.log.info, part):
         pinned, faults = put_run(
             workspace.study,
             context.partition_key,
@@ -38,11 +45,13 @@ def checkpoints(context: AssetExecutionContext, workspace: Workspace) -> Materia
         )
     for checkpoint_id, reason in faults.items():
         context.log.error(f"{checkpoint_id} could not be had: {reason}")
+    refused = "\n".join(f"- {checkpoint_id}: {' '.join(reason.split())}" for checkpoint_id, reason in faults.items())
     rows = "\n".join(f"| {p.planned.label} | {p.bytes:,} | `{p.weights_sha256[:12]}` |" for p in pinned)
     return MaterializeResult(
         metadata={
             "dagster/row_count": len(pinned),
             "refused": len(faults),
+            **({"refused_because": MetadataValue.md(refused)} if faults else {}),
             "bytes": sum(p.bytes for p in pinned),
             "checkpoints": MetadataValue.md(f"| checkpoint | bytes | sha256 |\n|---|---:|---|\n{rows}"),
         }

@@ -49,7 +49,7 @@ def put_run(
     run, record = run_named(study, run_id), Record(home)
     family = next(f for f in map(load_family, study.families) if f.family_id == run.family_id)
     put_family(record, family)
-    found, faults = [], {}
+    found, faults, lasting = [], {}, True
     planned = [each for each in source_named(run.kind, run_id).plan(run, home) if part.holds(each.label)]
     for had in pin_each(run, to_be_tried(run, planned, {} if retry else failures(record)), home, say):
         refused = _described(record, run, had) if isinstance(had, Pinned) else had
@@ -58,9 +58,10 @@ def put_run(
         elif refused is not None:
             put_refused(record, run, refused, dagster_run_id)
             faults[run.checkpoint_id(had.planned.label)] = refused.reason
+            lasting &= refused.lasting
     if faults and not found:
         told = "\n\n".join(dict.fromkeys(faults.values()))
-        raise UserError(f"No checkpoint of {run_id} could be had: {told}")
+        raise UserError(f"No checkpoint of {run_id} could be had: {told}", lasting=lasting)
     return found, faults
 
 
@@ -109,7 +110,8 @@ def put_stated_model(record: Record, of: str | FamilySpec, model_id: str) -> Non
             mend="Add it there with its design facts and their sources.",
         )
     put_family(record, family)
-    if record.latest("models", model_id) is None:
+    known = record.latest("models", model_id)
+    if known is None or not known["models"][0].get("n_layers"):
         record.put("models", model_id, {"models": [_model_row(family.family_id, model, model.design)]})
 
 

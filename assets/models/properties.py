@@ -96,6 +96,15 @@ def read_properties(folder: Path) -> tuple[Row, list[Row]]:
     return {**properties, "adds_bos": adds_bos(tokenizer) if tokenizer else False}, [dict(row) for row in layers]
 
 
+def read_design(folder: Path) -> Row:
+    """What config.json alone says of a model: columns of `models`, as a family's file states them under `design`.
+
+    Raises:
+        UserError: as read_properties does.
+    """
+    return dict(_describe(canonical_json(read_config(folder)), str(folder / "config.json"))[0])
+
+
 @lru_cache(maxsize=64)
 def _describe(content: str, where: str) -> tuple[Row, list[Row]]:
     """By the configuration's text: the checkpoints of a training run share it."""

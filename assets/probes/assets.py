@@ -17,11 +17,11 @@ from assets.models.parts import Part, at_work_on
 from assets.models.runs import run_named
 from assets.partitions import training_runs
 from assets.probes.battery import battery_of
-from assets.probes.describe import by_checkpoint, description
+from assets.probes.describe import by_checkpoint, description, table
 from assets.probes.measure import Outcome, measure
 from assets.probes.plan import FETCHING, RunPlan, plan_run, standing
 from assets.probes.registry import probe_named, probes
-from assets.resources import Workspace
+from assets.resources import RETRIES, Workspace, told_to_dagster
 
 
 @multi_asset(
@@ -38,6 +38,7 @@ from assets.resources import Workspace
     ],
     partitions_def=training_runs,
     can_subset=True,
+    retry_policy=RETRIES,
     name="probes",
 )
 def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator[MaterializeResult]:
@@ -45,7 +46,12 @@ def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator
     what failed lastingly is not tried again unless the resource says `retry`. Of a
     selection that holds probes of the study, the others are left out, so that materializing all does what the study
     says; a selection of others alone is measured as asked. A probe that failed on a checkpoint counts as failed for
-    the training run."""
+    the training run; checkpoints that could not be had are tried again if the fault may pass."""
+    with told_to_dagster():
+        yield from _measured(context, workspace)
+
+
+def _measured(context: AssetExecutionContext, workspace: Workspace) -> Iterator[MaterializeResult]:
     run = run_named(workspace.study, context.partition_key)
     record = workspace.record
     study = battery_of(workspace.study, workspace.home)
@@ -65,7 +71,8 @@ def probe_runs(context: AssetExecutionContext, workspace: Workspace) -> Iterator
         told = "\n\n".join(f"{about}: {reason}" for about, reason in outcome.failed.items())
         raise Failure(
             f"Failed: {len(outcome.failed)}. What was measured beside is recorded; run again to retry.\n\n{told}",
-            allow_retries=False,
+            metadata={"failed": MetadataValue.md(table(("about", "reason"), _in_lines(outcome.failed)))},
+            allow_retries=outcome.may_pass,
         )
 
 
@@ -73,6 +80,11 @@ def _not_had(plan: RunPlan, dagster_run_id: str) -> dict[str, str]:
     """Checkpoints that lastingly could not be had, as this very run found out: it fails for them, the next does not."""
     failed = {plan.run.checkpoint_id(c.planned.label): c.failed[FETCHING] for c in plan.checkpoints if c.is_given_up}
     return {name: failure.reason for name, failure in failed.items() if failure.dagster_run_id == dagster_run_id}
+
+
+def _in_lines(failed: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """What failed and why, each on one line."""
+    return ((about, " ".join(reason.split())) for about, reason in failed.items())
 
 
 def _metadata(probe: str, outcome: Outcome, plan: RunPlan) -> dict[str, int | MetadataValue]:

@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Outcome:
-    """What came of measuring a training run: rows and probe runs by probe, what failed by checkpoint, and the highest
-    value of each metric by probe and label."""
+    """What came of measuring a training run: rows and probe runs by probe, what failed by checkpoint (and whether one
+    could not be had by a fault that may pass), and the highest value of each metric by probe and label."""
 
     n_rows: dict[str, int] = field(default_factory=dict)
     n_probe_runs: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    may_pass: bool = False
     not_applicable: dict[str, str] = field(default_factory=dict)
     highest: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
@@ -63,6 +64,7 @@ def measure(
         checkpoint_id = run.checkpoint_id(had.planned.label)
         if isinstance(had, Refused):
             outcome.failed[checkpoint_id] = had.reason
+            outcome.may_pass |= not had.lasting
             continue
         _measure_checkpoint(run, had, wanted[had.planned.label], battery, record, outcome, dagster_run_id)
         say(f"{checkpoint_id} measured ({number} of {len(planned)})")

@@ -1,4 +1,5 @@
-"""Dagster assets of publishing: evidence -> likeness, verdicts -> catalog in one writer's step, then the report. Thin.
+"""Dagster assets of publishing: evidence -> likeness, verdicts -> catalog in one writer's step, then the report; and,
+before a training run's checkpoints, the predictions. Thin.
 
 The four keys of the first are one step because they share the writer's lock; the asset checks on `catalog` are about
 the whole record.
@@ -14,6 +15,7 @@ from dagster import (
     AssetExecutionContext,
     AssetKey,
     AssetSpec,
+    AutomationCondition,
     MaterializeResult,
     MetadataValue,
     asset,
@@ -22,17 +24,39 @@ from dagster import (
 )
 
 from assets.likeness.registry import measures
+from assets.partitions import training_runs
 from assets.probes.describe import table
 from assets.probes.registry import probes
+from assets.publish.arriving import Skipped, freeze_on_arrival
 from assets.publish.checks import CHECKS, Check
 from assets.publish.publication import publish
 from assets.published import importers
-from assets.resources import Workspace
+from assets.resources import RETRIES, Workspace, told_to_dagster
 from catalog.home import Home
 from catalog.read import open_catalog
 
 WRITER = "catalog"
 """The pool that keeps publications one at a time; dagster.yaml sets its limit."""
+AFTER_NEWS = AutomationCondition.any_deps_updated().since_last_handled() & ~AutomationCondition.in_progress()
+"""Once after something above was made; never waits for missing partitions, never repeats what failed."""
+
+
+@asset(group_name="predictions", partitions_def=training_runs, retry_policy=RETRIES)
+def predictions(context: AssetExecutionContext, workspace: Workspace) -> MaterializeResult:
+    """What the claims expect of a training run's model, frozen in a build of its own before anything of it is measured.
+    Only for models that arrive: natural, never measured or predicted, with a published catalog to predict from."""
+    with told_to_dagster():
+        came = freeze_on_arrival(workspace.home, workspace.study, context.partition_key, context.log.info)
+    if isinstance(came, Skipped):
+        return MaterializeResult(metadata={"dagster/row_count": 0, "nothing_frozen_because": came.reason})
+    rows = [(row["claim_id"], row["probability"], row["estimate"], row["basis"]) for row in came.new]
+    return MaterializeResult(
+        metadata={
+            "dagster/row_count": len(came.new),
+            "build": came.build,
+            "predictions": MetadataValue.md(table(("claim", "probability", "estimate", "basis"), rows)),
+        }
+    )
 
 
 @multi_asset(
@@ -40,6 +64,7 @@ WRITER = "catalog"
         AssetSpec(
             "evidence",
             deps=[*probes(), *importers()],
+            automation_condition=AFTER_NEWS,
             group_name="claims",
             description="One row per checkpoint, variant, layer, head and stratum: the only thing that claims read.",
         ),
@@ -123,7 +148,7 @@ def _matrix(home: Home) -> str:
     return table(wide.columns, wide.rows())
 
 
-@asset(group_name="reports", deps=["catalog"], kinds={"html"}, pool=WRITER)
+@asset(group_name="reports", deps=["catalog"], kinds={"html"}, pool=WRITER, automation_condition=AFTER_NEWS)
 def report(context: AssetExecutionContext, workspace: Workspace) -> MaterializeResult:
     """The static site, made from the catalog alone; open index.html."""
     from reports.site import build

@@ -10,7 +10,7 @@ scores (assets/analyses/prediction_scores.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,6 +40,10 @@ ORDER BY p.since_build, p.checkpoint_id LIMIT 1
 """
 
 
+class NotPredictable(UserError):
+    """A model that can't be predicted: measured already, of no known design, or with nothing to predict from."""
+
+
 @dataclass(frozen=True)
 class Frozen:
     """What came of it: rows of catalog table `predictions` (without since_build), new ones and those kept from before,
@@ -50,15 +54,22 @@ class Frozen:
     build: int
 
 
-def freeze(home: Home, study: Study, model_id: str) -> Frozen:
+def freeze(home: Home, study: Study, model_id: str, design: Mapping[str, Any] | None = None) -> Frozen:
     """Freezes what each of the study's claims expects of a model; a claim's first prediction stays.
 
     Claims about instruments expect nothing of a model.
 
+    Args:
+        home: whose catalog is predicted from.
+        study: whose claims are asked.
+        model_id: a model of the study's families.
+        design: its design properties, where its family states none.
+
     Raises:
-        UserError: the model is not in the study's families, states no design, or was measured; or nothing was.
+        UserError: the model is not in the study's families.
+        NotPredictable: its design is not known, or it was measured; or nothing was.
     """
-    family = _family_of(study, model_id)
+    family = _with_design(_family_of(study, model_id), model_id, design)
     record = Record(home)
     claims = [claim for claim in put_claims(record, study) if claim.estimand.kind != "reliability"]
     with publishing(home):
@@ -94,9 +105,19 @@ def _family_of(study: Study, model_id: str) -> FamilySpec:
     )
 
 
+def _with_design(family: FamilySpec, model_id: str, design: Mapping[str, Any] | None) -> FamilySpec:
+    """The family with the model's design where it states none."""
+    models = [
+        model.model_copy(update={"design": dict(design)}) if model.model_id == model_id and not model.design else model
+        for model in family.models
+        if design
+    ]
+    return family.model_copy(update={"models": models}) if models else family
+
+
 def _check_design(family: FamilySpec, model_id: str) -> None:
     if not next(model.design for model in family.models if model.model_id == model_id):
-        raise UserError(
+        raise NotPredictable(
             f"The family {family.family_id} states no design of {model_id}: there is nothing to predict from.",
             where=f"family {family.family_id}, models, {model_id}, design",
             mend="State n_params, n_layers, attention and the like there, with their sources under facts.",
@@ -107,7 +128,7 @@ def _check_unmeasured(connection: duckdb.DuckDBPyConnection, model_id: str) -> N
     found = first_row(connection, MEASURED, [model_id])
     if found:
         checkpoint_id, probe, provenance = found
-        raise UserError(
+        raise NotPredictable(
             f"{model_id} was measured already ({checkpoint_id}, {provenance}, by {probe}): predictions come first.",
             where=f"model {model_id}",
             mend="Predict a model of which nothing is measured or imported yet.",
@@ -116,7 +137,7 @@ def _check_unmeasured(connection: duckdb.DuckDBPyConnection, model_id: str) -> N
 
 def _check_evidence(connection: duckdb.DuckDBPyConnection, study: Study) -> None:
     if first_row(connection, "SELECT 1 FROM evidence LIMIT 1") is None:
-        raise UserError(
+        raise NotPredictable(
             "The catalog holds no measurement to predict from.",
             where=f"study {study.name}",
             mend=f"Measure other models first: python -m pipelines run {study.name}",

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from dagster import AssetKey, Definitions
+from dagster import AssetKey, Definitions, DynamicPartitionsDefinition
 
 from assets.models.assets import AUDIT_CHECK
 from assets.probes.registry import probes
 from assets.publish.checks import CHECKS
 from assets.published import importers
+from assets.resources import Workspace
 
 
 @pytest.fixture
@@ -25,6 +28,7 @@ def groups(definitions: Definitions) -> dict[str, set[str]]:
 
 def test_every_asset_stands_in_its_group(definitions: Definitions) -> None:
     assert groups(definitions) == {
+        "predictions": {"predictions"},
         "models": {"checkpoints", "audit"},
         "probes": set(probes()),
         "published": set(importers()),
@@ -47,18 +51,42 @@ def test_the_jobs_share_the_assets_without_overlap(definitions: Definitions) -> 
         for job in ("measure", "publish", "audit")
     }
 
-    assert selected["measure"] == {"checkpoints", *probes()}
+    assert selected["measure"] == {"predictions", "checkpoints", *probes()}
     assert selected["publish"] == {"claims", "evidence", "likeness", "verdicts", "catalog", "report", *importers()}
     assert selected["audit"] == {"audit"}
+    assert not selected["measure"] & selected["publish"]
     assert selected["measure"] | selected["publish"] | selected["audit"] == {
         k.to_user_string() for k in graph.get_all_asset_keys()
     }
 
 
-def test_training_runs_are_the_partitions_of_measure_alone(definitions: Definitions) -> None:
-    partitioned = definitions.resolve_job_def("measure").partitions_def
-    assert partitioned is not None
+def test_a_training_run_arrives_by_the_probes_of_the_study(tiny_study: str) -> None:
+    from pipelines.definitions import build
+
+    selected = build({"workspace": Workspace(study_name=tiny_study)}).resolve_job_def("arrive").asset_layer
+
+    names = {key.to_user_string() for key in selected.executable_asset_keys}
+    assert names & set(probes()) == {"attention", "repeats"}
+    assert names >= {"predictions", "checkpoints", "catalog", "report"}
+
+
+def test_a_faulty_study_keeps_no_code_location_from_loading(tmp_path: Path) -> None:
+    from pipelines.definitions import build
+
+    (tmp_path / "faulty.yaml").write_text("name: [")
+
+    assert build({"workspace": Workspace(study_name=str(tmp_path / "faulty.yaml"))}).resolve_job_def("arrive")
+
+
+@pytest.mark.parametrize("job", ["measure", "arrive"])
+def test_training_runs_are_partitions(definitions: Definitions, job: str) -> None:
+    partitioned = definitions.resolve_job_def(job).partitions_def
+
+    assert isinstance(partitioned, DynamicPartitionsDefinition)
     assert partitioned.name == "training_runs"
+
+
+def test_publishing_has_no_partitions(definitions: Definitions) -> None:
     assert definitions.resolve_job_def("publish").partitions_def is None
     assert definitions.resolve_job_def("audit").partitions_def is None
 

@@ -8,11 +8,14 @@ from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult
 
+from assets.models.sources import source_named
 from assets.probes.registry import probe_named
 from assets.publish.checks import CHECKS
 from assets.resources import Workspace
+from catalog.errors import UserError
 from catalog.home import Home
 from catalog.read import open_catalog
 from catalog.record import Record
@@ -52,7 +55,7 @@ def test_one_training_run_is_measured_and_published(
     assert measured.success
     assert published.success
     by_asset = {m.asset_key.to_user_string(): m for m in events(measured)}
-    assert set(by_asset) == {"checkpoints", "attention", "repeats"}
+    assert set(by_asset) == {"predictions", "checkpoints", "attention", "repeats"}
     assert all(m.partition == RUN for m in by_asset.values())
     assert by_asset["checkpoints"].metadata["dagster/row_count"].value == 3
     n_rows = sum(by_asset[probe].metadata["dagster/row_count"].value for probe in ("attention", "repeats"))
@@ -107,7 +110,7 @@ def test_a_probe_that_fails_fails_the_step_and_loses_nothing(
     execute(definitions, instance, "publish")
 
     assert not first.success
-    assert {m.asset_key.to_user_string() for m in events(first)} == {"checkpoints", "attention"}
+    assert {m.asset_key.to_user_string() for m in events(first)} == {"predictions", "checkpoints", "attention"}
     (failure,) = [e for e in first.all_events if e.is_step_failure]
     assert f"{RUN}@step10 repeats: TimeoutError: the bulb burnt out" in str(failure.step_failure_data.user_failure_data)
     assert len(Record(home).finished()) == 7
@@ -157,3 +160,52 @@ def test_publishing_an_empty_home_gives_an_empty_catalog(
     assert result.success
     with open_catalog(home) as connection:
         assert connection.execute("SELECT count(*) FROM evidence").fetchone() == (0,)
+
+
+def test_one_run_of_arrive_goes_from_measuring_to_the_report(
+    definitions: Definitions, instance: DagsterInstance, home: Home
+) -> None:
+    result = execute(definitions, instance, "arrive", partition_key=RUN)
+
+    assert result.success
+    partitions = {m.asset_key.to_user_string(): m.partition for m in events(result)}
+    assert partitions["predictions"] == partitions["checkpoints"] == partitions["repeats"] == RUN
+    assert partitions["catalog"] is partitions["report"] is None
+    with open_catalog(home) as connection:
+        assert connection.execute("SELECT DISTINCT run_id FROM evidence").fetchall() == [(RUN,)]
+    assert (home.reports / "index.html").exists()
+
+
+def local_study(folder: Path) -> Definitions:
+    """A study of one training run of two checkpoints on disk, whose files the test makes."""
+    from pipelines.definitions import build
+
+    models = [{"model_id": "mine", "runs": {"local": str(folder / "weights")}}]
+    family = {"family_id": "mine", "role": "control", "description": "-", "models": models}
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump({"name": "mine", "families": [family], "probes": ["attention"]}))
+    return build({"workspace": Workspace(study_name=str(path))})
+
+
+@pytest.mark.parametrize(("lasting", "n_tries"), [(False, 3), (True, 1)])
+def test_what_may_pass_is_tried_again_and_what_lasts_is_not(
+    instance: DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lasting: bool, n_tries: int
+) -> None:
+    tried = []
+
+    def out_of_reach(source: Any, run: Any, planned: list[Any], *_: Any) -> Iterator[Any]:
+        tried.append(planned[0].label)
+        raise UserError("The disk is away.", lasting=lasting)
+        yield
+
+    (tmp_path / "weights").mkdir()
+    instance.add_dynamic_partitions("training_runs", ["mine"])
+    monkeypatch.setattr(type(source_named("local", "")), "pin", out_of_reach)
+
+    result = execute(local_study(tmp_path), instance, "measure", partition_key="mine")
+
+    assert not result.success
+    assert tried == ["main"] * n_tries
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert failure.step_key == "checkpoints"
+    assert "No checkpoint of mine could be had: The disk is away." in str(failure.step_failure_data.user_failure_data)
