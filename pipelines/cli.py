@@ -1,4 +1,4 @@
-"""The command line: run, status, predict, sync, report, sql, studies, probes, catalog.
+"""The command line: run, status, predict, models, sync, report, sql, studies, probes, catalog.
 
 Here: arguments and what is printed. Not here: what is done (assets, workers.py, execution.py). Dagster and torch are
 imported only by the commands that need them.
@@ -29,6 +29,8 @@ catalog_app = typer.Typer(no_args_is_help=True, help="The catalog file.")
 app.add_typer(catalog_app, name="catalog")
 studies_app = typer.Typer(help="The studies that come with the project; check or audit one.")
 app.add_typer(studies_app, name="studies")
+models_app = typer.Typer(no_args_is_help=True, help="Models that a study takes in beside those that it names.")
+app.add_typer(models_app, name="models")
 out, err = Console(), Console(stderr=True)
 
 Workers = Annotated[int, typer.Option(min=1, help="Processes; each holds one model.")]
@@ -221,6 +223,32 @@ def probes(name: Annotated[str | None, typer.Argument(help="A probe, to be told 
     from assets.probes.registry import probes as registered
 
     out.print(show.probe(probe_named(name)) if name else show.probes(list(registered().values())))
+
+
+@models_app.command(
+    epilog="Examples: [bold]python -m pipelines models add EleutherAI/pythia-31m[/]   "
+    '[bold]python -m pipelines models add org/model --study mine.yaml --revisions "step{step}"[/]'
+)
+def add(
+    repository: Annotated[str, typer.Argument(help="ORG/NAME on the hub, with weights as safetensors.")],
+    study: Annotated[str, typer.Option(help="A study's name, or the path of its file.")] = "demo",
+    family: Annotated[str | None, typer.Option(help="Its family; without: by its organisation and name.")] = None,
+    revisions: Annotated[
+        str | None, typer.Option(help="Form of the branches or tags that are checkpoints, with {step}.")
+    ] = None,
+    run: Annotated[bool, typer.Option("--run/--no-run", help="Whether it is predicted and measured at once.")] = True,
+) -> None:
+    """Add a model of the hub to a study: predict it, measure it, score the predictions, tell which verdicts moved.
+
+    What is added stands in the home, under models/. Twice the same command changes nothing.
+    """
+    from pipelines.arriving import add_model
+
+    try:
+        add_model(repository, study, family, revisions, run, out, err)
+    except KeyboardInterrupt:
+        err.print("Stopped. What was finished is kept; the same command goes on from there.")
+        raise typer.Exit(130) from None
 
 
 @catalog_app.command(epilog="Example: [bold]python -m pipelines catalog rebuild[/]")

@@ -48,28 +48,57 @@ def run_study(name: str, n_workers: int, out: Console, err: Console, *, retry: b
             status 1, after everything else was published.
     """
     home = use_defaults()
-    study = checked(name)
+    study, before = checked(name), last_build(home)
     plans = plan(study, Record(home), retry=retry)
     due = [run for run in plans if run.due]
     failed: list[Finished] = []
     if due:
-        failed = _measure(name, study, due, home, n_workers, out, retry=retry)
+        failed = measure_due(name, study, due, home, n_workers, out, retry=retry)
     for published in study.published:
         if not Path(published.path).expanduser().exists():
             how = importer_named(published.importer).how_to_get
             out.print(f"Left out: {published.importer}, no folder {published.path}. To add it: {how}", highlight=False)
     if due or publication_is_due(home, study):
-        from pipelines.execution import execute_publish
-
-        with _status(out, "Deciding claims, publishing catalog and report"):
-            fault = execute_publish(name)
-        if fault:
-            raise UserError("Publishing failed; the last catalog is untouched.", where=str(home.catalog), mend=fault)
+        publish_now(name, home, out)
     else:
         out.print("Nothing is due: everything was measured, decided and published before.")
-    _tell(home, out)
     if given_up := show_due.given_up(plans):
         out.print(given_up)
+    tell(home, before, failed, out, err)
+
+
+def last_build(home: Home) -> int:
+    """The number of the record's last build, 0 where there is none."""
+    return max((int(name.removesuffix(".json")) for name in Record(home).store.names("builds")), default=0)
+
+
+def publish_now(name: str, home: Home, out: Console) -> None:
+    """Brings catalog and report up to the record.
+
+    Raises:
+        UserError: publishing failed.
+    """
+    from pipelines.execution import execute_publish
+
+    with _status(out, "Deciding claims, publishing catalog and report"):
+        fault = execute_publish(name)
+    if fault:
+        raise UserError("Publishing failed; the last catalog is untouched.", where=str(home.catalog), mend=fault)
+
+
+def tell(home: Home, before: int, failed: list[Finished], out: Console, err: Console) -> None:
+    """Verdicts, which of them moved in the builds after `before`, and what is wrong.
+
+    Raises:
+        SystemExit: training runs failed.
+    """
+    out.print(show.verdicts(home))
+    moved = show.moves(home, before)
+    if moved is not None:
+        out.print(moved)
+    out.print(f"Catalog  {home.catalog}", soft_wrap=True, highlight=False)
+    out.print(f"Report   {home.reports / 'index.html'}", soft_wrap=True, highlight=False)
+    out.print(show.NEXT_STEPS)
     for check, count in faults(home).items():
         err.print(f"[bold yellow]Check {check} found {count} faults[/]: `make ui` shows them at asset catalog.")
     if failed:
@@ -79,9 +108,10 @@ def run_study(name: str, n_workers: int, out: Console, err: Console, *, retry: b
         raise SystemExit(1)
 
 
-def _measure(
-    name: str, study: Study, due: list[RunPlan], home: Home, n_workers: int, out: Console, *, retry: bool
+def measure_due(
+    name: str, study: Study, due: list[RunPlan], home: Home, n_workers: int, out: Console, *, retry: bool = False
 ) -> list[Finished]:
+    """Measures training runs in workers, or on a cluster, with a progress bar; those that failed."""
     from pipelines.cluster import shares_of, spread_on_cluster
     from pipelines.execution import add_partitions, is_clustered
     from pipelines.workers import spread
@@ -159,10 +189,3 @@ def _status(out: Console, text: str) -> Iterator[None]:
     else:
         out.print(text)
         yield
-
-
-def _tell(home: Home, out: Console) -> None:
-    out.print(show.verdicts(home))
-    out.print(f"Catalog  {home.catalog}", soft_wrap=True, highlight=False)
-    out.print(f"Report   {home.reports / 'index.html'}", soft_wrap=True, highlight=False)
-    out.print(show.NEXT_STEPS)

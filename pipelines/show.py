@@ -65,6 +65,61 @@ def verdicts(home: Home) -> Table:
     return table
 
 
+def moves(home: Home, since: int) -> Table | str | None:
+    """Which verdicts moved in the builds after this one, and why; None where none did or was decided anew."""
+    with open_catalog(home) as connection:
+        found = connection.execute(
+            "SELECT claim_id, level, subject, previous, verdict, cause FROM verdict_changes "
+            "WHERE since_build > $1 AND kind = 'change' ORDER BY ALL",
+            [since],
+        ).fetchall()
+        counted = connection.execute(
+            "SELECT kind, count(*) FROM verdict_changes WHERE since_build > $1 AND kind <> 'change' GROUP BY kind",
+            [since],
+        ).fetchall()
+    others = dict(counted)
+    beside = f"{others.get('drift', 0)} to or from another word, {others.get('first', 0)} decided for the first time"
+    if not found:
+        return f"No verdict moved between holds, fails and mixed; {beside}." if others else None
+    table = Table(
+        Column("claim", no_wrap=True),
+        *("level", "subject", "from", "to", "because of"),
+        title="What moved: verdicts between holds, fails and mixed",
+        caption=f"Beside these {beside}: sql 'FROM verdict_changes'",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for claim, level, subject, previous, verdict, cause in found:
+        words = [Text(word, style=STYLES.get(word, "")) for word in (previous, verdict)]
+        table.add_row(claim, level, Text(subject), *words, cause)
+    return table
+
+
+def scores(home: Home, model_id: str) -> Table | None:
+    """How a model's predictions did, those that are scored; None where none is."""
+    with open_catalog(home) as connection:
+        found = connection.execute(
+            "SELECT claim_id, probability, outcome, estimate, pi_low, pi_high, observed, skill FROM prediction_record "
+            "WHERE model_id = $1 AND n_scored > 0 ORDER BY claim_id",
+            [model_id],
+        ).fetchall()
+    if not found:
+        return None
+    table = Table(
+        Column("claim", no_wrap=True),
+        *(Column(name, justify="right") for name in ("prob.", "held in", "quantity", "came", "skill")),
+        title=f"How the predictions of {model_id} did",
+        caption="held in: share of training runs. skill: above 0 where the prediction was better than the base rate.",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for claim, probability, outcome, estimate, low, high, observed, skill in found:
+        interval = f" {_three(low)} to {_three(high)}" if low is not None else ""
+        numbers = (_three(probability), _three(outcome), _three(estimate) + interval, _three(observed), _three(skill))
+        table.add_row(claim, *map(Text, numbers))
+    return table
+
+
 def predictions(frozen: Frozen) -> Group:
     """What was frozen now: numbers, claims that expect nothing and why, and how many predictions stood before."""
     table = Table(
