@@ -12,7 +12,7 @@ from assets.models.added import Added, add
 from assets.models.hub.repositories import look_at
 from assets.models.runs import run_named
 from assets.probes.battery import battery_of
-from assets.probes.plan import RunPlan, plan_run
+from assets.probes.plan import RunPlan, plan_run, standing
 from assets.publish.arriving import in_the_way
 from assets.publish.due import publication_is_due
 from catalog.home import Home
@@ -70,8 +70,8 @@ def _told(added: Added, name: str, study: str, home: Home) -> str:
 def _due(added: Added, home: Home) -> list[RunPlan]:
     """What is due of its training runs alone."""
     record = Record(home)
-    battery, finished = battery_of(added.study, home), standing(record)
-    plans = [plan_run(run_named(added.study, run_id), battery, record, finished) for run_id in added.run_ids]
+    battery, stands = battery_of(added.study, home), standing(record)
+    plans = [plan_run(run_named(added.study, run_id), battery, record, stands) for run_id in added.run_ids]
     return [plan for plan in plans if plan.due]
 
 

@@ -52,7 +52,7 @@ from assets.models.runs import run_named
 from assets.probes.attention import METRICS
 from assets.probes.battery import battery_of
 from assets.probes.measure import measure
-from assets.probes.plan import plan, plan_run
+from assets.probes.plan import plan, plan_run, standing
 from assets.probes.registry import Measurement, Parameters, Probe, Result, Setting, probes
 from assets.publish import publication
 from assets.study import Study
@@ -140,7 +140,7 @@ def measure_all(study: Study, home: Home) -> None:
             with at_work_on(home, run.run_id, _quiet):
                 put_run(study, run.run_id, home, _quiet)
             with at_work_on(home, run.run_id, _quiet):
-                due = plan_run(run, battery, record, record.finished().keys()).due
+                due = plan_run(run, battery, record, standing(record)).due
                 outcome = measure(run, due, battery, home, _quiet)
             assert not outcome.failed, outcome.failed
 
