@@ -53,3 +53,15 @@ def test_dagster_runs_one_op_at_a_time_in_each_pool_and_tells_nobody() -> None:
     assert pools.default_pool_limit == 1
     assert pools.pool_granularity is not None
     assert pools.pool_granularity.value == "op"
+
+
+def test_a_record_elsewhere_has_an_absolute_place_for_every_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MOVING_TARGET_RECORD", "shared")
+
+    home = use_defaults()
+
+    assert home.record == tmp_path / "shared"
+    assert os.environ["MOVING_TARGET_RECORD"] == str(tmp_path / "shared")
