@@ -81,7 +81,7 @@ def cluster(
         environment: of both nodes and of whoever submits.
         on_worker: of the worker node alone.
     """
-    temporary = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # paths of Unix sockets are short
+    temporary = tempfile.mkdtemp(prefix="ray")  # paths of Unix sockets are short
     dashboard, port = free_ports(HEAD, 2)
     made = Cluster(Node(HEAD, f"{temporary}-head"), Node(WORKER, f"{temporary}-worker"), folder / "dagster")
     made.dagster_home.mkdir(parents=True)
@@ -154,7 +154,7 @@ def postgres() -> Iterator[dict[str, str]]:
         yield {}
         return
     binaries = found[-1].parent if found else Path(str(shutil.which("initdb"))).parent
-    data = tempfile.mkdtemp(prefix="postgres", dir="/tmp")
+    data = tempfile.mkdtemp(prefix="postgres")
     (port,) = free_ports("127.0.0.1", 1)
     user: dict[str, Any] = {"cwd": "/"}
     if os.geteuid() == 0:  # which Postgres refuses

@@ -6,7 +6,7 @@ import pytest
 
 from assets.models.facts import put_refused
 from assets.models.runs import training_runs
-from assets.models.sources import Planned
+from assets.models.sources import Planned, Refused
 from assets.study import Study
 from catalog.home import Home
 from catalog.record import Record
@@ -27,7 +27,7 @@ def test_seeds_of_initialisation_and_data_are_recorded_apart(
     study = Study(name="test", families=["pythia"], probes=["attention"])
     run = next(run for run in training_runs(study) if run.run_id == run_id)
 
-    put_refused(Record(home), run, Planned("step0", 0, 0, False, "a commit"), "no weights")
+    put_refused(Record(home), run, Refused(Planned("step0", 0, 0, False, "a commit"), "no weights"))
 
     (row,) = (Record(home).latest("training_runs", run_id) or {})["training_runs"]
     assert (row["seed"], row["init_seed"], row["data_seed"]) == seeds
