@@ -21,7 +21,7 @@ from altair.utils import schemapi
 from filelock import FileLock
 
 from catalog.home import Home
-from catalog.read import open_catalog
+from catalog.read import hold, open_catalog
 from catalog.store import told_plainly
 from reports.charts.theme import CONFIG
 from reports.html import Page, environment
@@ -30,6 +30,15 @@ from reports.pages import claim, facts, family, index, methods
 HERE = Path(__file__).parent
 FIRST = "index.html"
 """The first page; it bears the time of the catalog file that it was made from, so that an older one is known."""
+ASKED_BY_EVERY_PAGE = (
+    "current_evaluation",
+    "current_verdicts",
+    "verdict_changes",
+    "verdicts_by_release",
+    "advisory_effects",
+    "prediction_record",
+    "evidence",
+)
 
 
 def build(home: Home) -> Path:
@@ -73,7 +82,8 @@ def _put_in_place(new: Path, place: Path, names: Collection[str]) -> None:
 
 
 def render(catalog: duckdb.DuckDBPyConnection) -> dict[str, bytes]:
-    """The site's files by their relative paths."""
+    """The site's files by their relative paths; the connection holds some views from then on."""
+    hold(catalog, ASKED_BY_EVERY_PAGE)
     style, script = (HERE / "style.css").read_bytes(), chart_script()
     assets = {_named("style", "css", style): style, _named("charts", "js", script): script}
     style_path, script_path = assets
