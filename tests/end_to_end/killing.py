@@ -10,9 +10,8 @@ the next is just after the last. What DuckDB writes from C++ is seen by no hook:
 
 Each kill is a real one. After it the next run is followed to the end of the measuring, where its record must equal the
 undisturbed run's file for file, or to the end of the publication, where record, catalog and report must. The second
-takes seconds, so it is done once for every kind of boundary in the measuring, and once for all kills in the publication
-that leave the same finished files and the same kinds of unfinished ones. It is not done for repeats: the same call for
-another checkpoint, or a step that leaves the disk as it was.
+takes seconds, so it is done once for all kills that leave the same kinds of unfinished files and, in the publication,
+the same finished ones. Of the others, those in the measuring are followed to its end.
 """
 
 from __future__ import annotations
@@ -339,9 +338,10 @@ class Killer:
         self.measured = Home(self.folder / "measured")
         self._do = {"measuring": measure_all, "publishing": publish_all}
         in_child(lambda: measure_all(self.study, self.measured))
+        self._measured_record = record_of(self.measured)
         self.undisturbed = self._undisturbed()
 
-    def kill_at(self, phase: str, boundary: int, full: bool) -> list[str]:
+    def kill_at(self, phase: str, boundary: int) -> list[str]:
         """Faults that the run after a kill at a boundary (by its number) shows."""
         home = self._home(phase)
 
@@ -352,21 +352,19 @@ class Killer:
             watching.at("the end")
 
         ended_by, _ = in_child(dying)
-        if phase == "measuring":
-            return self._next_run(home, ended_by, full)
-        return self._next_run(home, ended_by, full=True) if self._is_new_state(home) else _told_of(ended_by)
+        finished, unfinished = map(frozenset, state_of(home))
+        states = {unfinished} if phase == "measuring" else {unfinished, finished}
+        is_new = not states <= self._states
+        self._states |= states
+        if phase == "publishing" and not is_new:
+            return _told_of(ended_by)
+        return self._next_run(home, ended_by, full=is_new)
 
     def kill_after(self, phase: str, share: float, full: bool) -> list[str]:
         """The same after a share of the phase's time."""
         home = self._home(phase)
         seconds = share * self.undisturbed.seconds[phase]
         return self._next_run(home, in_child(lambda: self._do[phase](self.study, home), seconds)[0], full)
-
-    def _is_new_state(self, home: Home) -> bool:
-        """Whether no kill left these finished files before, or none these kinds of unfinished ones."""
-        known = len(self._states)
-        self._states |= set(map(frozenset, state_of(home)))
-        return len(self._states) > known
 
     def _next_run(self, home: Home, ended_by: int, full: bool) -> list[str]:
         def again() -> list[str]:
@@ -389,9 +387,7 @@ class Killer:
         for part in leftovers(home, home.record):
             os.utime(part, (0, 0))
         remove_leftovers(home.record)
-        expected = self.undisturbed.record
-        if not full:
-            expected = {path: expected[path] for path in record_of(self.measured)}
+        expected = self.undisturbed.record if full else self._measured_record
         found = record_of(home)
         told = [f"left over: {path}" for path in leftovers(home, home.record)]
         told += [f"in the record, not expected: {path}" for path in found.keys() - expected.keys()]
@@ -487,13 +483,9 @@ def leftovers(home: Home, below: Path) -> list[Path]:
 
 def kills(killer: Killer) -> Iterator[tuple[str, Callable[[], list[str]]]]:
     """Every kill by what it is, in an order that is the same in each process."""
-    seen: set[str] = set()
     for phase in PHASES:
         for number, name in enumerate(killer.undisturbed.boundaries[phase]):
-            kind = re.sub(r"record/\S*/", "record/", name)
-            full = kind not in seen
-            seen.add(kind)
-            yield f"{phase}, boundary {number}: {name}", functools.partial(killer.kill_at, phase, number, full)
+            yield f"{phase}, boundary {number}: {name}", functools.partial(killer.kill_at, phase, number)
     moments = random.Random(5)
     for number in range(N_MOMENTS):
         phase, share = PHASES[number % 5 == 0], moments.random()
