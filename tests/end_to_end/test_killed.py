@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.models.facts import at_work_on
+from assets.models.parts import at_work_on
 from catalog.home import Home
 from tests.conftest import Tiny
 from tests.end_to_end.catalogs import differences, rows_of
