@@ -49,7 +49,7 @@ def measured(record: Record, **changes: Any) -> None:
 def why(record: Record, battery: Battery = BATTERY, **changes: Any) -> dict[str, dict[str, int]]:
     from assets.models.sources import source_named
 
-    first = source_named(RUN.kind, "").plan(RUN)[0]
+    first = source_named(RUN.kind, "").plan(RUN, record.home)[0]
     due = DueCheckpoint(**{"planned": first, "is_pinned": True, "tasks": (TASK,), **changes})
     return {k: dict(v) for k, v in reasons(RunPlan(RUN, (due,)), battery, record, history(record)).items()}
 
