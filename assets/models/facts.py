@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from assets.models.faults import FETCH, Failure, Fault, failures, fetch_identity, fetch_key, library_versions
+from assets.models.faults import FETCH, Failure, Fault, failures, fetch_identity, fetch_key, versions_in_use
 from assets.models.parts import WHOLE, Part
 from assets.models.properties import read_properties
 from assets.models.runs import run_named
@@ -170,7 +170,7 @@ def put_refused(record: Record, run: TrainingRun, refused: Refused, dagster_run_
         "status": "failed",
         "reason": refused.reason,
         "fault": fault,
-        "versions": canonical_json(library_versions()),
+        "versions": canonical_json(versions_in_use()),
         "dagster_run_id": dagster_run_id,
         "cache_key": fetch_key(checkpoint_id, planned.revision),
     }

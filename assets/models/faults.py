@@ -56,7 +56,7 @@ def told(error: BaseException) -> str:
 
 
 @cache
-def library_versions() -> Mapping[str, str]:
+def versions_in_use() -> Mapping[str, str]:
     """Versions of what decides whether a lasting fault lasts, as probe_runs.versions holds them."""
     return {name: version(name) for name in ("moving-target", "torch", "transformers")}
 
@@ -77,5 +77,5 @@ def failures(record: Record) -> dict[str, Failure]:
 
 
 def _failure(row: Mapping[str, Any]) -> Failure:
-    same = json.loads(row.get("versions") or "{}") == library_versions()
+    same = json.loads(row.get("versions") or "{}") == versions_in_use()
     return Failure(row["reason"] or "unknown", row.get("fault") == "lasting" and same, row.get("dagster_run_id"))

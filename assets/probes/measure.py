@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from assets.models.ahead import hold_each
 from assets.models.facts import SOURCE_ID, source_row
-from assets.models.faults import Fault, fault_of, library_versions, told
+from assets.models.faults import Fault, fault_of, told, versions_in_use
 from assets.models.sources import Pinned, Refused, Say, TrainingRun
 from assets.probes.battery import Battery, Task
 from assets.probes.describe import highest
@@ -115,7 +115,7 @@ def _measure_checkpoint(
             "device": str(model.device) if model else None,
             "attention_implementation": result.attention_implementation if result else None,
             "notes": canonical(result.notes) if result else None,
-            "versions": canonical(library_versions()),
+            "versions": canonical(versions_in_use()),
             "started_at": started,
             "duration_s": round(time.perf_counter() - clock, 4),
             "cpu_s": round(time.process_time() - cpu, 4),

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from click.testing import Result
 from dagster import AssetCheckSeverity, DagsterInstance
+from rich.console import Console
 from typer.testing import CliRunner
 
 from assets.models.assets import AUDIT_CHECK
@@ -42,6 +43,12 @@ def write(folder: Path, models: dict[str, Any], **choice: Any) -> str:
     path = folder / "suite.yaml"
     path.write_text(yaml.safe_dump(content))
     return str(path)
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in which no cell is broken, however early the command line was imported."""
+    monkeypatch.setattr("pipelines.cli.out", Console(width=200))
 
 
 def invoke(*arguments: str) -> Result:

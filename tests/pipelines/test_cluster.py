@@ -43,7 +43,7 @@ class PlayedInstance:
     def run_launcher(self) -> PlayedInstance:
         return self
 
-    def launch(self, _: object, run_id: str, *__: object) -> str:
+    def launch(self, _: object, run_id: str, *__: object, retry: bool) -> str:
         end = self.ends.get(run_id, ["success"])
         self.submitted.append(run_id)
         name = f"dagster-{len(self.submitted)}"

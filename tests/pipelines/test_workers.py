@@ -13,7 +13,7 @@ from pipelines import workers
 from pipelines.workers import Finished, spread
 
 
-def obedient(connection: Connection, study: str, probes: list[str], threads: int) -> None:
+def obedient(connection: Connection, study: str, probes: list[str], threads: int, retry: bool) -> None:
     """A worker that does with each run what its name says."""
     while (run_id := connection.recv()) is not None:
         if run_id == "killed":
@@ -23,7 +23,7 @@ def obedient(connection: Connection, study: str, probes: list[str], threads: int
         connection.send(f"{study} {probes} {threads}" if run_id == "faulty" else None)
 
 
-def stillborn(connection: Connection, study: str, probes: list[str], threads: int) -> None:
+def stillborn(connection: Connection, study: str, probes: list[str], threads: int, retry: bool) -> None:
     """A worker that dies before it takes its first run."""
     os._exit(7)
 

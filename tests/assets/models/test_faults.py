@@ -42,7 +42,7 @@ def put(record: Record, status: str, **changes: Any) -> None:
 
 
 def failed(**changes: Any) -> dict[str, Any]:
-    return {"fault": "lasting", "versions": canonical_json(faults.library_versions()), **changes}
+    return {"fault": "lasting", "versions": canonical_json(faults.versions_in_use()), **changes}
 
 
 def test_a_lasting_failure_is_not_tried_again(tmp_path: Path) -> None:

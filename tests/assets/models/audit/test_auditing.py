@@ -121,10 +121,11 @@ def test_a_hub_that_wants_fewer_requests_is_left_alone_and_the_next_audit_goes_o
     monkeypatch.setattr("assets.models.audit.looking.BATCH", len(STEPS) + 1)
     for seed in (1, 2, 6, 9):
         plant(hub, f"EleutherAI/pythia-410m-seed{seed}", {512: None})
-    hub.fail("pythia-410m-seed2/tree", status=429, times=6 * (len(STEPS) + 1), retry_after=301)
+    hub.fail("pythia-410m-seed2/tree", status=429, times=1000, retry_after=301)
 
     first = audit(study_of(SEEDS), home)
     asked = {each.path.split("/")[4] for each in hub.asked("/tree/")}
+    hub.recover()
     hub.forget()
     second = audit(study_of(SEEDS), home)
 
