@@ -133,7 +133,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _welch(a: Sequence[float], b: Sequence[float]) -> float | None:
     if len(a) < 2 or len(b) < 2 or np.ptp(a) + np.ptp(b) == 0:
         return None
-    return float(stats.ttest_ind(b, a, equal_var=False).pvalue)
+    of_both = (np.mean(b), np.std(b, ddof=1), len(b), np.mean(a), np.std(a, ddof=1), len(a))
+    return float(stats.ttest_ind_from_stats(*of_both, equal_var=False).pvalue)  # ttest_ind takes ten times as long
 
 
 def trend(groups: Sequence[Group], direction: Literal[1, -1], delta: float = 0.0) -> Trend:
