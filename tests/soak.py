@@ -45,7 +45,11 @@ class Soak:
         """
         command = Command(self.folder / name)
         process = self._start(command)
-        said, _ = process.communicate()
+        try:
+            said, _ = process.communicate()
+        except BaseException:  # Ctrl-C ends the run, too, which is in a process group of its own
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         if process.returncode:
             raise SystemExit(f"The run in {command.home} ended with status {process.returncode}:\n{said}")
         return command
