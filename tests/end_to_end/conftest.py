@@ -42,7 +42,7 @@ class Command:
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pipelines", *arguments]
-        return subprocess.run(command, env=self.variables(), capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(command, env=self.variables(), capture_output=True, text=True, timeout=900, check=False)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """The same, in the background and in a process group of its own."""
@@ -112,7 +112,7 @@ def write(folder: Path, *families: dict[str, Any], **changes: Any) -> str:
     return str(path)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
     """Polls until a condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

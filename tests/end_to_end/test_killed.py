@@ -107,7 +107,7 @@ def test_a_run_says_that_it_waits_for_another(tmp_path: Path) -> None:
         ledger = command.home / "record" / "ledger" / "training_runs"
         wait_until(lambda: ledger.exists() and any(ledger.glob("small-neox-model-seed1.*")))
         assert not any(ledger.glob("small-neox-model-seed0.*"))
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=600)
 
     assert process.returncode == 0, said
     assert "Another process is at work on small-neox-model-seed0" in said

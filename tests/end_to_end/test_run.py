@@ -192,7 +192,7 @@ def test_a_killed_worker_is_told_and_the_rest_is_done_by_the_next_run(
         if b"spawn_main" in Path(f"/proc/{worker}/cmdline").read_bytes():
             os.kill(worker, signal.SIGKILL)
 
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=600)
 
     assert process.returncode == 1
     assert "was killed by signal 9" in output
@@ -211,7 +211,7 @@ def test_two_runs_at_once_end_in_one_sound_catalog(command: Command, write_study
     study = write_study(family("small-neox", {"calibration": recipe()}))
 
     both = [command.start("run", study, "--workers", "1") for _ in range(2)]
-    outputs = [process.communicate(timeout=240)[0] for process in both]
+    outputs = [process.communicate(timeout=900)[0] for process in both]
 
     assert [process.returncode for process in both] == [0, 0], outputs
     assert command.query("SELECT count(DISTINCT checkpoint_id) FROM evidence") == [(6,)]
