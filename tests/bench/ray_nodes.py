@@ -3,7 +3,7 @@
 Four training runs of a calibration family, trained and measured, each a job; nodes of one CPU on loopback. Whole
 commands are timed, publishing included, which is never spread. On a machine of two cores the second node shares them
 with the head's own processes and with the command, so that the ratio is a lower bound for machines of their own. Each
-job also loads torch, which a local worker does once. Target: two nodes at least 1.3 times as fast as one. Four minutes.
+job also loads torch, which a local worker does once.
 """
 
 from __future__ import annotations
