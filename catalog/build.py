@@ -206,7 +206,7 @@ def _add(
     connection: duckdb.DuckDBPyConnection, record: Record, entries: list[Entry] | tuple[Entry, ...], build: int
 ) -> None:
     rows: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = defaultdict(dict)
-    keys = table_keys(connection)
+    keys, columns = table_keys(connection), _columns(connection)
     record.store.bring(entry.path for entry in entries)
     for entry in sorted(entries, key=lambda entry: entry.path):
         record.unchanged(entry.path, entry.sha256)
@@ -215,16 +215,20 @@ def _add(
                 key = tuple(row.get(column, build) for column in keys[table])
                 rows[table][key] = row
     for table, content in rows.items():
-        _insert(connection, table, list(content.values()), keys[table], build)
+        _insert(connection, table, list(content.values()), keys[table], columns[table], build)
     for runs, table in VALUES_OF.items():
         files = [(row["path"], row["file_sha256"]) for row in rows[runs].values() if row["path"]]
-        _insert_values(connection, record, table, files)
+        _insert_values(connection, record, table, columns[table], files)
 
 
 def _insert(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]], key: tuple[str, ...], build: int
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    rows: list[dict[str, Any]],
+    key: tuple[str, ...],
+    columns: dict[str, str],
+    build: int,
 ) -> None:
-    columns = _columns(connection, table)
     texts = {name: [_text(row.get(name)) for row in rows] for name in columns if name != "since_build"}
     frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))  # noqa: F841  (read by DuckDB)
     named = ", ".join(
@@ -247,23 +251,30 @@ def _text(value: Any) -> str | None:
 
 
 def _insert_values(
-    connection: duckdb.DuckDBPyConnection, record: Record, table: str, files: list[tuple[str, str]]
+    connection: duckdb.DuckDBPyConnection,
+    record: Record,
+    table: str,
+    columns: dict[str, str],
+    files: list[tuple[str, str]],
 ) -> None:
     if files:
         record.store.bring(path.removeprefix(FOLDER) for path, _ in files)
         paths = [str(record.unchanged(path, sha256)) for path, sha256 in sorted(files)]
-        names = ", ".join(f'"{name}"' for name in _columns(connection, table))
+        names = ", ".join(f'"{name}"' for name in columns)
         connection.execute(
             f"INSERT INTO {table} ({names}) SELECT {names} FROM read_parquet($paths, union_by_name = true)",
             {"paths": paths},
         )
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
-    found = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [table]
-    ).fetchall()
-    return dict(found)
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """By table, the types of its columns in their order."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for table, column, kind in connection.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY column_index"
+    ).fetchall():
+        found[table][column] = kind
+    return found
 
 
 def _next_build(staged: Staged) -> dict[str, Any]:

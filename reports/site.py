@@ -2,7 +2,7 @@
 
 `build` reads the catalog, renders every page into a folder aside, and puts one after the other in place, the first page
 last: a reader finds whole pages at any time, wherever a build may have been killed. Pages load one style sheet and one
-script, both named by their content; data lie in the pages, since a page opened from disk can fetch nothing.
+script, both named by what they are made of; data lie in the pages, since a page opened from disk can fetch nothing.
 Not here: what stands on which page (pages/), charts (charts/).
 """
 
@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterator
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
@@ -56,7 +57,7 @@ def build(home: Home) -> Path:
     with FileLock(home.root / ".reports.lock"):
         shown = home.catalog.stat().st_mtime_ns if home.catalog.exists() else 0
         with open_catalog(home) as catalog, schemapi.debug_mode(False):  # tests hold each chart against its schema
-            files = render(catalog)
+            files = render(catalog, standing=home.reports)
         try:
             for name, content in files.items():
                 path = aside / name
@@ -81,12 +82,19 @@ def _put_in_place(new: Path, place: Path, names: Collection[str]) -> None:
             path.unlink()
 
 
-def render(catalog: duckdb.DuckDBPyConnection) -> dict[str, bytes]:
-    """The site's files by their relative paths; the connection holds some views from then on."""
+def render(catalog: duckdb.DuckDBPyConnection, standing: Path | None = None) -> dict[str, bytes]:
+    """The site's files by their relative paths; the connection holds some views from then on.
+
+    Args:
+        standing: the last site's folder, whose script is taken where it was made of the same.
+    """
     hold(catalog, ASKED_BY_EVERY_PAGE)
-    style, script = (HERE / "style.css").read_bytes(), chart_script()
-    assets = {_named("style", "css", style): style, _named("charts", "js", script): script}
-    style_path, script_path = assets
+    style, drawing = (HERE / "style.css").read_bytes(), (HERE / "charts" / "charts.js").read_bytes()
+    style_path = _named("style", "css", style)
+    script_path = _named("charts", "js", drawing + version("vl-convert-python").encode())
+    made = standing / script_path if standing else None
+    script = made.read_bytes() if made and made.is_file() else chart_script()
+    assets = {style_path: style, script_path: script}
     common = facts.read(catalog)
     jinja = environment()
     shared = {"style": style_path, "script": script_path, "theme": CONFIG, "build": common.build}

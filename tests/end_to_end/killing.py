@@ -4,9 +4,10 @@
 
 One process imports what is needed and forks a child for each attempt, so that an attempt costs no imports. Only what
 would need torch or draws charts is replaced: loading a model, reading its properties, rendering pages. Everything that
-writes is the real code. A boundary is a moment just before a file or folder is made, filled, linked, renamed or removed
-below the home, or before and after a step of the publication; since nothing is written between two of them, just before
-the next is just after the last. What DuckDB writes from C++ is seen by no hook: the random moments cover it.
+writes is the real code, but for fsync, which a kill is not for. A boundary is a moment just before a file or folder is
+made, filled, linked, renamed or removed below the home, or before and after a step of the publication; since nothing is
+written between two of them, just before the next is just after the last, and of several with the same files one is
+enough. What DuckDB writes from C++ is seen by no hook: the random moments cover it.
 
 Each kill is a real one. After it the next run is followed to the end of the measuring, where its record must equal the
 undisturbed run's file for file, or to the end of the publication, where record, catalog and report must. The second
@@ -175,7 +176,7 @@ def _keep_only(registered: dict[str, Any], name: str) -> None:
         del registered[other]
 
 
-def _two_pages(catalog: Any) -> dict[str, bytes]:
+def _two_pages(catalog: Any, standing: Path) -> dict[str, bytes]:
     verdicts = catalog.execute("SELECT claim_id, level, subject, verdict FROM current_verdicts ORDER BY ALL").fetchall()
     return {"index.html": repr(verdicts).encode(), "claims/all.html": repr(verdicts).encode(), "assets/a.css": b""}
 
@@ -193,6 +194,9 @@ def _read_files_once() -> None:
 
 # Boundaries
 
+HEARD = {"open", "os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir", "os.utime", "shutil.copyfile"}
+"""Names of audit events: https://docs.python.org/3/library/audit_events.html"""
+
 
 @dataclass
 class Boundaries:
@@ -201,18 +205,14 @@ class Boundaries:
     root: str
     kill_at: int | None = None
     names: list[str] = field(default_factory=list)
+    files: list[frozenset[Any]] | None = None
+    """What stood at each boundary, where a list is given for it."""
     filled: str = ""
 
     def watch(self) -> None:
         """From now on, for good: audit hooks can't be taken away."""
         sys.addaudithook(self._hear)
-        fsync = os.fsync
-
-        def synced(descriptor: int) -> None:
-            self.at(f"filled {self.filled}")
-            fsync(descriptor)
-
-        os.fsync = synced  # type: ignore[assignment]
+        os.fsync = lambda _: self.at(f"filled {self.filled}")  # type: ignore[assignment]
         for place, name in (
             (publication, "stage"),
             (publication, "take_in"),
@@ -227,6 +227,18 @@ class Boundaries:
         if len(self.names) == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         self.names.append(name)
+        if self.files is not None:
+            self.files.append(files_of(self.root))
+
+    def unlike(self) -> dict[int, str]:
+        """The boundaries that files tell from the one before, by their numbers, each named with those that they don't."""
+        found: dict[int, str] = {}
+        for number, (name, files) in enumerate(zip(self.names, self.files or [], strict=True)):
+            if number and files == (self.files or [])[number - 1]:
+                found[max(found)] += f", {name}"
+            else:
+                found[number] = name
+        return found
 
     def _around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def step(*arguments: Any, **named: Any) -> Any:
@@ -238,9 +250,11 @@ class Boundaries:
         return step
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in HEARD:
+            return
         if event == "open":
             path, _, flags = arguments
-            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and self._is_ours(path):
+            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and self._is_ours(path) and not _is_lock(path):
                 self.filled = kind_of(self.root, path)
                 self.at(f"open {self.filled}")
         elif event in {"os.rename", "os.link"}:
@@ -248,15 +262,27 @@ class Boundaries:
                 self.at(f"{event} {kind_of(self.root, arguments[1])}")
         elif event in {"os.remove", "os.rmdir"} and arguments[1] != -1:
             self.at(f"{event} within a folder")
-        elif (
-            event in {"os.remove", "os.rmdir", "os.mkdir", "os.utime", "shutil.copyfile"}
-            and self._is_ours(arguments[0])
-            and not (event == "os.mkdir" and os.path.exists(arguments[0]))
-        ):
+        elif self._is_ours(arguments[0]) and not (event == "os.mkdir" and os.path.exists(arguments[0])):
             self.at(f"{event} {kind_of(self.root, arguments[0])}")
 
     def _is_ours(self, path: Any) -> bool:
         return isinstance(path, str | os.PathLike) and os.fspath(path).startswith(self.root)
+
+
+def files_of(root: str) -> frozenset[Any]:
+    """Folders by their paths, and files, but for locks, with size and time of the last change."""
+    found: set[Any] = set()
+    for place, folders, names in os.walk(root):
+        found |= {os.path.join(place, folder) for folder in folders}
+        for path in (os.path.join(place, name) for name in names if not _is_lock(name)):
+            stated = os.stat(path)
+            found.add((path, stated.st_size, stated.st_mtime_ns))
+    return frozenset(found)
+
+
+def _is_lock(path: str | os.PathLike[str]) -> bool:
+    """A file that is locked and never written."""
+    return os.fspath(path).endswith(".lock")
 
 
 def kind_of(root: str, path: str | os.PathLike[str]) -> str:
@@ -316,9 +342,9 @@ def _work(work: Callable[[], Any], tell: int, stay: bool) -> None:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What a run that nobody killed left: boundaries, seconds, record, catalog, report."""
+    """What a run that nobody killed left: boundaries by their numbers, seconds, record, catalog, report."""
 
-    boundaries: dict[str, list[str]]
+    boundaries: dict[str, dict[int, str]]
     seconds: dict[str, float]
     record: dict[str, str]
     catalog: Rows
@@ -406,15 +432,21 @@ class Killer:
         for phase in PHASES:
             home = self._home(phase)
 
-            def watched(phase: str = phase, home: Home = home) -> list[str]:
-                watching = Boundaries(str(home.root))
+            def timed(phase: str = phase, home: Home = home) -> float:
+                started = time.monotonic()
+                self._do[phase](self.study, home)
+                return time.monotonic() - started
+
+            def watched(phase: str = phase, home: Home = home) -> dict[int, str]:
+                watching = Boundaries(str(home.root), files=[])
                 watching.watch()
                 self._do[phase](self.study, home)
-                return [*watching.names, "the end"]
+                watching.at("the end")
+                return watching.unlike()
 
-            started = time.monotonic()
+            _, seconds[phase] = in_child(timed)
+            home = self._home(phase)
             _, boundaries[phase] = in_child(watched)
-            seconds[phase] = time.monotonic() - started
         _, (catalog, pages) = in_child(lambda: (rows_of(home.catalog), pages_of(home)))
         return Undisturbed(boundaries, seconds, record_of(home), catalog, pages)
 
@@ -484,11 +516,11 @@ def leftovers(home: Home, below: Path) -> list[Path]:
 def kills(killer: Killer) -> Iterator[tuple[str, Callable[[], list[str]]]]:
     """Every kill by what it is, in an order that is the same in each process."""
     for phase in PHASES:
-        for number, name in enumerate(killer.undisturbed.boundaries[phase]):
+        for number, name in killer.undisturbed.boundaries[phase].items():
             yield f"{phase}, boundary {number}: {name}", functools.partial(killer.kill_at, phase, number)
     moments = random.Random(5)
     for number in range(N_MOMENTS):
-        phase, share = PHASES[number % 5 == 0], moments.random()
+        phase, share = PHASES[number % 10 == 0], moments.random()
         full = phase == "publishing" or number % 10 == 1
         yield f"{phase}, after {share:.0%} of its time", functools.partial(killer.kill_after, phase, share, full)
 

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from assets.claims import recording
+from assets.claims.schema import load_advisories, load_claims
 from assets.likeness.registry import measures
+from assets.probes.plan import plan
 from assets.publish import publication
 from assets.publish.due import publication_is_due
 from assets.publish.publication import publish
 from assets.study import Study, load_study
 from catalog.home import Home
 from catalog.read import open_catalog
+from catalog.record import Record
 from tests.conftest import Tiny
 
 
@@ -81,3 +85,37 @@ def test_a_measure_with_a_new_version_makes_a_publication_due(
     monkeypatch.setattr(type(measures()["positional"]), "version", 99)
 
     assert publication_is_due(tiny.home, study)
+
+
+def test_a_changed_claim_is_decided_again_and_measured_by_nothing(
+    home: Home, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = publish(home, study, say)
+    report(home)
+    claims = load_claims(study.claims)
+    changed = [claims[0].model_copy(update={"version": claims[0].version + 1}), *claims[1:]]
+    for module in (publication, recording):
+        monkeypatch.setattr(module, "load_claims", lambda _: changed)
+
+    assert publication_is_due(home, study)
+    assert [run for run in plan(study, Record(home)) if run.due] == []
+    second = publish(home, study, say)
+    assert (second.decided, second.n_comparisons, second.build) == (True, 0, first.build + 1)
+    report(home)
+    assert not publication_is_due(home, study)
+
+
+def test_a_new_advisory_is_published_and_measured_by_nothing(
+    home: Home, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(home, study, say)
+    report(home)
+    advisories = load_advisories()
+    another = advisories[0].model_copy(update={"advisory_id": "another"})
+    monkeypatch.setattr(recording, "load_advisories", lambda: [*advisories, another])
+
+    assert publication_is_due(home, study)
+    assert [run for run in plan(study, Record(home)) if run.due] == []
+    publish(home, study, say)
+    with open_catalog(home) as connection:
+        assert ("another",) in connection.execute("SELECT advisory_id FROM current_advisories").fetchall()
