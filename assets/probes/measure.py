@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from assets.models.ahead import hold_each
-from assets.models.facts import SOURCE_ID, source_row
+from assets.models.facts import SOURCE_ID, put_refused, source_row
 from assets.models.faults import Fault, fault_of, told, versions_in_use
 from assets.models.sources import Pinned, Refused, Say, TrainingRun
 from assets.probes.battery import Battery, Task
@@ -65,6 +65,7 @@ def measure(
         if isinstance(had, Refused):
             outcome.failed[checkpoint_id] = had.reason
             outcome.may_pass |= not had.lasting
+            put_refused(record, run, had, dagster_run_id)
             continue
         _measure_checkpoint(run, had, wanted[had.planned.label], battery, record, outcome, dagster_run_id)
         say(f"{checkpoint_id} measured ({number} of {len(planned)})")

@@ -231,7 +231,7 @@ class Boundaries:
             self.files.append(files_of(self.root))
 
     def unlike(self) -> dict[int, str]:
-        """The boundaries that files tell from the one before, by their numbers, each named with those that they don't."""
+        """Boundaries that files tell from the one before, by number, each named with those that they do not tell."""
         found: dict[int, str] = {}
         for number, (name, files) in enumerate(zip(self.names, self.files or [], strict=True)):
             if number and files == (self.files or [])[number - 1]:
