@@ -115,6 +115,8 @@ LEVELS: Final = {
     "model": "model",
     "run": "training run",
 }
+NOUNS: Final = {"model": ("model", "models"), "family": ("family", "families"), "across": ("across", "across")}
+"""Levels that are decided over others, from the lowest, as one and as several."""
 
 
 def number(value: float | None, digits: int = 3) -> str:

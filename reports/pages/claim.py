@@ -13,8 +13,11 @@ from typing import Any
 
 import duckdb
 
+from reports.charts import forest
+from reports.charts.figure import Figure
 from reports.html import Page, claim_path
 from reports.pages import evidence
+from reports.pages.citation import citation
 from reports.pages.classes import classes_of
 from reports.pages.facts import Facts, Row
 from reports.pages.family import Measured
@@ -22,7 +25,7 @@ from reports.pages.history import history_of
 from reports.pages.matrix import is_instrument, share
 from reports.pages.predictions import predictions_query
 from reports.query import Query
-from reports.words import EVALUATED, LABELS, OUTCOMES, readable
+from reports.words import EVALUATED, LABELS, OUTCOMES, count, listing, readable
 
 ORDER = ("across", "family", "model")
 """Levels in the order in which tables show them; runs have a table of their own."""
@@ -86,6 +89,8 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, claim: Row, numbers: 
     decided = {section["family"]["family_id"] for section in sections}
     measured = {family: values for family, values in numbers.items() if family in decided}
     estimand = json.loads(claim["estimand"])
+    across = next((verdict for verdict in verdicts if verdict["level"] == "across"), None)
+    others = specifications_query(name).rows(catalog)
     queries = verdicts_query(name), runs_query(name)
     return Page(
         path=claim_path(name),
@@ -96,7 +101,9 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, claim: Row, numbers: 
             "is_instrument": is_instrument(claim),
             "refuted_by": estimand.get("refuted_by"),
             "exploratory": any(verdict["exploratory"] for verdict in verdicts),
-            "across": next((verdict for verdict in verdicts if verdict["level"] == "across"), None),
+            "across": across,
+            "by_level": by_level(verdicts),
+            "citation": citation(claim, across, facts.build),
             "architectures": [verdict for verdict in verdicts if verdict["level"] == "architecture"],
             "sections": sections,
             "figures": evidence.figures(claim, estimand, verdicts, runs, measured, queries),
@@ -104,7 +111,8 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, claim: Row, numbers: 
             "history": history_of(catalog, name),
             "predictions": predictions_query(name).rows(catalog),
             "predictions_query": predictions_query(name),
-            "specifications": specifications(verdicts, specifications_query(name).rows(catalog)),
+            "specifications": specifications(verdicts, others),
+            "curve": curve(verdicts, others, specifications_query(name)),
             "specifications_query": specifications_query(name),
             "verdicts_query": queries[0],
             "runs_query": queries[1],
@@ -113,6 +121,17 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, claim: Row, numbers: 
             "share": share,
         },
     )
+
+
+def by_level(verdicts: Sequence[Row]) -> list[tuple[str, str]]:
+    """Per level below across and above single runs, how many subjects got which verdict, in a sentence each."""
+    told = []
+    for level, nouns in (("family", ("family", "families")), ("model", ("model", "models")), ("run", ("run", "runs"))):
+        words = Counter(verdict["verdict"] for verdict in verdicts if verdict["level"] == level)
+        if words:
+            said = listing([f"{words[word]} {LABELS[word]}" for word in LABELS if words[word]])
+            told.append((count(words.total(), *nouns), said))
+    return told
 
 
 FLIPS = 3
@@ -181,6 +200,36 @@ def specifications(verdicts: Sequence[Row], rows: Sequence[Row]) -> Choices | No
     table = [("as claimed", [own.get(subject) for subject in subjects])]
     table += [(label, [found.get(subject) for subject in subjects]) for label, found in sorted(singles.items())]
     return Choices(subjects, table, [combined[subject].most_common() for subject in subjects])
+
+
+PANELS = 6
+"""Subjects whose choices are drawn; the table has all."""
+
+
+def curve(verdicts: Sequence[Row], rows: Sequence[Row], query: Query) -> Figure | None:
+    """The specification curve (Simonsohn et al. 2020), turned on its side: the estimate under each declared choice, in
+    order, one panel a subject; None where no subject has estimates under two choices.
+
+    Shown are the highest levels on which the claim gives estimates.
+    """
+    found: list[Row] = []
+    for level in ("across", "family", "model"):
+        for own in (v for v in verdicts if v["level"] == level and v["estimate"] is not None):
+            others = [row for row in rows if (row["level"], row["subject"]) == (level, own["subject"])]
+            others = [row for row in others if row["estimate"] is not None]
+            if others and len({row["group"] for row in found}) < PANELS:
+                group = "across families" if level == "across" else own["subject"]
+                choices = [{**row, "label": _choice(json.loads(row["dimensions"])), "level": ""} for row in others]
+                claimed = {**own, "label": "as claimed", "level": "claimed"}
+                ordered = sorted([claimed, *choices], key=lambda row: row["estimate"])
+                found += [{**row, "group": group, "row": row["label"], "unit": None} for row in ordered]
+        if found:
+            break
+    if not found:
+        return None
+    note = "Outlined: as claimed. A finding that survives keeps its side and its verdict from the top to the bottom."
+    figure = forest.figure("curve", "Estimate under each choice", found, query, "other choice", note=note)
+    return figure if figure.panels else None
 
 
 def _choice(dimensions: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from reports.charts.figure import Figure, Panel
 from reports.pages.facts import Row
 from reports.pages.family import Measured
 from reports.query import Query
-from reports.words import LINES_PER_PANEL, OUTCOMES, QUANTITIES, listing, readable
+from reports.words import LINES_PER_PANEL, NOUNS, OUTCOMES, QUANTITIES, listing, readable
 
 Estimand = Mapping[str, Any]
 OF_FAMILIES = ("trend", "onset_trend", "onset_alike", "separation")
@@ -25,6 +25,10 @@ OF_FAMILIES = ("trend", "onset_trend", "onset_alike", "separation")
 CHARTED_OTHERWISE = ("trend", "onset_trend", "similarity", "separation")
 """Kinds whose runs are shown by size, or by their trajectories."""
 CHECKED = "A training run passes if all its checks do; this is the first of them, the table below says which failed."
+SHARE = "share of"
+"""Begins the units of estimates that count how many of the units below hold."""
+HOLDING = "share for which the claim holds"
+ACROSS = "across families"
 DRAWN = "Decided by how seldom independent draws agree as much, not by the interval."
 
 
@@ -130,40 +134,77 @@ def _by_size(estimand: Estimand, runs: Sequence[Row], query: Query) -> Iterator[
 def _estimates(
     estimand: Estimand, verdicts: Sequence[Row], runs: Sequence[Row], queries: tuple[Query, Query]
 ) -> Iterator[Figure]:
-    """Forest plots: of the runs (unless the claim has a chart of its own for them), of the models, of the families."""
-    drawn = False
-    rows = [
+    """A forest plot for each unit: training runs (unless the claim has a chart of its own for them) by model and
+    family, with what is pooled over them below."""
+    rows = [] if estimand.get("kind") in CHARTED_OTHERWISE else _of_runs(estimand, verdicts, runs)
+    by_unit: dict[str, list[Row]] = {}
+    for row in [*rows, *_pooled(verdicts)]:
+        if row["estimate"] is not None or not row.get("level"):
+            by_unit.setdefault(HOLDING if row["unit"].startswith(SHARE) else row["unit"], []).append(row)
+    places = {name: place for place, name in enumerate(dict.fromkeys(run["model_id"] for run in runs))}
+    for number, (unit, found) in enumerate(by_unit.items()):
+        found.sort(
+            key=lambda row: (row["group"] == ACROSS, places.get(row["model"], len(places)), bool(row.get("level")))
+        )
+        levels = [level for level in NOUNS if any(row.get("level") == level for row in found)]
+        single = not all(row.get("level") for row in found)
+        named = [*(["training run"] if single else []), *(NOUNS[level][0] for level in levels if level != "across")]
+        title = f"Estimate of each {listing(named)}" if named else "Estimate across families"
+        judged = "family" if estimand.get("kind") in OF_FAMILIES else "model"
+        lines = run_lines(estimand) if single else subject_lines(estimand) if judged in levels else []
+        notes = [CHECKED if single and estimand.get("kind") == "reliability" else ""]
+        notes += [DRAWN if judged in levels and _by_draws(estimand) else ""]
+        query = queries[1] if single else queries[0]
+        found = [{**row, "unit": unit} for row in found]
+        yield forest.figure(
+            f"estimates-{number + 1}",
+            title,
+            found,
+            query,
+            "training run",
+            lines,
+            " ".join(filter(None, notes)),
+            (0.0, 1.0) if unit == HOLDING else None,
+        )
+    if not by_unit:
+        yield forest.figure("estimates-1", "Estimates", [], queries[0], "run, model or family", [])
+
+
+def _of_runs(estimand: Estimand, verdicts: Sequence[Row], runs: Sequence[Row]) -> list[Row]:
+    """The runs' estimates; those of a claim about their mean are in the mean's unit."""
+    of_mean = next((v["unit"] for v in verdicts if v["level"] == "model" and v["unit"]), None)
+    usual = of_mean if estimand.get("rule") == "mean" and of_mean else _quantity(estimand).lower()
+    return [
         {
             "group": run["family_id"],
+            "model": run["model_id"],
             "label": run["run_id"],
             "row": run["model_id"],
             "estimate": run["estimate"] if run["included"] else None,
             "ci_low": run["ci_low"],
             "ci_high": run["ci_high"],
-            "unit": run["unit"] or _quantity(estimand).lower(),
+            "unit": run["unit"] or usual,
             "verdict": run["verdict"] or OUTCOMES.get(run["outcome"]),
         }
         for run in runs
     ]
-    if estimand.get("kind") not in CHARTED_OTHERWISE and any(row["estimate"] is not None for row in rows):
-        drawn = True
-        title = "Estimate of each training run"
-        note = CHECKED if estimand.get("kind") == "reliability" else ""
-        yield forest.figure("run-estimates", title, rows, queries[1], "training run", run_lines(estimand), note)
-    for level, noun in (("model", "model"), ("family", "family")):
-        above = [
-            {**verdict, "group": "", "label": verdict["subject"], "row": verdict["subject"]}
-            for verdict in verdicts
-            if verdict["level"] == level and verdict["estimate"] is not None
-        ]
-        if above:
-            drawn = True
-            judged = "family" if estimand.get("kind") in OF_FAMILIES else "model"
-            lines = subject_lines(estimand) if level == judged else []
-            note = DRAWN if level == judged and _by_draws(estimand) else ""
-            yield forest.figure(f"{level}-estimates", f"Estimate of each {noun}", above, queries[0], noun, lines, note)
-    if not drawn:
-        yield forest.figure("run-estimates", "Estimates", [], queries[0], "run, model or family", [])
+
+
+def _pooled(verdicts: Sequence[Row]) -> list[Row]:
+    """The estimates on models, families and across, each below what it is pooled over."""
+    return [
+        {
+            **verdict,
+            "group": ACROSS if verdict["level"] == "across" else verdict["family_id"],
+            "model": verdict["subject"] if verdict["level"] == "model" else "",
+            "label": verdict["subject"] if verdict["level"] != "across" else ACROSS,
+            "row": ACROSS if verdict["level"] == "across" else verdict["subject"],
+            "unit": verdict["unit"] or "",
+        }
+        for level in NOUNS
+        for verdict in verdicts
+        if verdict["level"] == level and verdict["estimate"] is not None
+    ]
 
 
 def _development(estimand: Estimand, numbers: Mapping[str, Measured]) -> Figure:

@@ -12,6 +12,8 @@ from typing import Any
 
 import duckdb
 
+from reports.charts import timeline
+from reports.charts.figure import Figure
 from reports.pages.facts import Row
 from reports.query import Query
 from reports.words import DECIDED, count
@@ -82,6 +84,7 @@ class History:
         moves, effects, conflicts: rows of the queries; of moves the first ones.
         n_more: how many moves there are beside these.
         queries: by name of the table.
+        timeline: the days as a chart.
     """
 
     days: list[dict[str, Any]]
@@ -91,6 +94,7 @@ class History:
     effects: list[Row]
     conflicts: list[Row]
     queries: dict[str, Query]
+    timeline: Figure
 
 
 def history_of(catalog: duckdb.DuckDBPyConnection, claim: str) -> History:
@@ -117,6 +121,7 @@ def history_of(catalog: duckdb.DuckDBPyConnection, claim: str) -> History:
         rows["effects"],
         rows["conflicts"],
         queries,
+        timeline.figure(spoken, queries["releases"]),
     )
 
 
