@@ -130,13 +130,26 @@ def ui(
     os.execv(sys.executable, [sys.executable, quiet, "-m", "dagster", *arguments])
 
 
-@app.command(epilog="Example: [bold]python -m pipelines report[/]")
-def report() -> None:
+@app.command(
+    epilog="Examples: [bold]python -m pipelines report[/]   "
+    "[bold]python -m pipelines report --single-file report.html --summary slide.pdf[/]"
+)
+def report(
+    single_file: Annotated[Path | None, typer.Option(help="Also write the whole site as one HTML file.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="Also write all verdicts on one page: .pdf, .png, .svg.")] = None,
+) -> None:
     """Make the report again from the catalog, and say where it is."""
     from pipelines.settings import use_defaults
+    from reports.single_file import write_single_file
     from reports.site import build
+    from reports.summary import write_summary
 
-    out.print(f"Report: {build(use_defaults())}", soft_wrap=True)
+    home = use_defaults()
+    out.print(f"Report: {build(home)}", soft_wrap=True)
+    for path, write in ((single_file, write_single_file), (summary, write_summary)):
+        if path is not None:
+            write(home, path)
+            out.print(f"Written: {path}", soft_wrap=True)
 
 
 @app.command(

@@ -26,7 +26,8 @@ from catalog.read import hold, open_catalog
 from catalog.store import told_plainly
 from reports.charts.theme import CONFIG
 from reports.html import Page, environment
-from reports.pages import claim, facts, family, index, methods
+from reports.pages import changes, claim, facts, family, index, methods
+from reports.pages.next_steps import next_steps
 
 HERE = Path(__file__).parent
 FIRST = "index.html"
@@ -95,24 +96,25 @@ def render(catalog: duckdb.DuckDBPyConnection, standing: Path | None = None) -> 
     made = standing / script_path if standing else None
     script = made.read_bytes() if made and made.is_file() else chart_script()
     assets = {style_path: style, script_path: script}
-    common = facts.read(catalog)
+    common, builds = facts.read(catalog), changes.builds_of(catalog)
     jinja = environment()
     shared = {"style": style_path, "script": script_path, "theme": CONFIG, "build": common.build}
     pages = {
         page.path: jinja.get_template(page.template).render(page=page, **shared, **page.values).encode()
-        for page in _pages(catalog, common)
+        for page in _pages(catalog, common, builds)
     }
-    return {**assets, **pages}
+    return {**assets, **pages, changes.FEED: changes.feed(builds, common)}
 
 
-def _pages(catalog: duckdb.DuckDBPyConnection, common: facts.Facts) -> Iterator[Page]:
+def _pages(catalog: duckdb.DuckDBPyConnection, common: facts.Facts, builds: list[changes.Build]) -> Iterator[Page]:
     numbers = {row["family_id"]: family.measured(catalog, row["family_id"]) for row in common.families}
-    yield index.page(common, numbers)
+    yield index.page(common, numbers, builds, next_steps(catalog, common))
     for row in common.claims:
         yield claim.page(catalog, common, row, numbers)
     for row in common.families:
         yield family.page(catalog, common, row, numbers[row["family_id"]])
     yield methods.page(catalog, common)
+    yield changes.page(builds)
 
 
 def _named(stem: str, suffix: str, content: bytes) -> str:

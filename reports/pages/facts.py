@@ -55,17 +55,7 @@ SELECT
     (SELECT count(*) FROM metrics) AS metrics,
     (SELECT count(*) FROM probe_runs WHERE status = 'failed') AS failed"""
 )
-MOVED = Query(
-    """
-SELECT CAST(m.evaluated_at AS DATE) AS day, m.claim_id, c.statement, m.level, m.subject, m.previous, m.verdict, m.cause
-FROM verdict_changes AS m
-JOIN claims AS c ON c.claim_id = m.claim_id AND c.since_build = (
-    SELECT max(since_build) FROM claims AS latest WHERE latest.claim_id = m.claim_id
-)
-WHERE m.level <> 'run' AND m.kind = 'change'
-ORDER BY m.since_build DESC, m.claim_id, m.level, m.subject"""
-)
-"""Every move between holds, fails and mixed, the latest first."""
+CONSTRUCTS = Query("SELECT metric_id, construct FROM metrics ORDER BY metric_id")
 BUILD = Query("SELECT build, CAST(built_at AS DATE) AS built_on, code_version, record_digest FROM schema_info")
 
 
@@ -81,7 +71,8 @@ class Facts:
     advised: list[Row]
     sources: list[Row]
     counts: Row
-    moved: list[Row]
+    constructs: dict[str, str]
+    """By metric."""
     build: Row
 
     def models_of(self, family: str) -> list[Row]:
@@ -109,6 +100,6 @@ def read(catalog: duckdb.DuckDBPyConnection) -> Facts:
         advised=ADVISED.rows(catalog),
         sources=SOURCES.rows(catalog),
         counts=COUNTS.rows(catalog)[0],
-        moved=MOVED.rows(catalog),
+        constructs={row["metric_id"]: row["construct"] for row in CONSTRUCTS.rows(catalog)},
         build=BUILD.rows(catalog)[0],
     )

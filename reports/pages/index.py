@@ -5,8 +5,9 @@ Here: what stands on the page. Not here: what a cell is (matrix.py), how it look
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -15,19 +16,25 @@ import polars as pl
 from reports.charts import overlays, trajectories
 from reports.charts.figure import Figure, Panel
 from reports.html import Page
-from reports.pages.facts import MOVED, Facts, Row
+from reports.pages.changes import Build
+from reports.pages.evidence import metrics_of
+from reports.pages.facts import Facts, Row
 from reports.pages.family import Measured
 from reports.pages.matrix import VERDICTS, cells, instrument_cells, is_instrument
+from reports.pages.next_steps import Step
 from reports.words import EVALUATED, LABELS, LINES_PER_PANEL, count, listing
 
 GLANCE = ("induction", "prefix_matching", "previous_token", "previous_token_all")
 
 
-def page(facts: Facts, numbers: Mapping[str, Measured]) -> Page:
+def page(facts: Facts, numbers: Mapping[str, Measured], builds: Sequence[Build], steps: Sequence[Step]) -> Page:
     """The first page."""
     claims = [claim for claim in facts.claims if not is_instrument(claim)]
     axes = list(dict.fromkeys(claim["axis"] for claim in claims))
-    instruments = instrument_cells(facts.verdicts)
+    instruments, found = instrument_cells(facts.verdicts), cells(facts.verdicts)
+    words: dict[str, list[str]] = {}
+    for (name, _), cell in found.items():
+        words.setdefault(name, []).extend(verdict["verdict"] for verdict in cell.verdicts)
     return Page(
         path="index.html",
         template="index.html",
@@ -39,7 +46,8 @@ def page(facts: Facts, numbers: Mapping[str, Measured]) -> Page:
             "architectures": sorted({architecture for _, architecture in instruments}),
             "families": facts.families,
             "groups": [(role, list(rows)) for role, rows in groupby(facts.families, key=lambda row: row["role"])],
-            "cells": cells(facts.verdicts),
+            "cells": found,
+            "words_in": lambda name: sorted(set(words.get(name, []))),
             "summary": summary(facts),
             "standouts": standouts(facts),
             "counts": facts.counts,
@@ -48,10 +56,18 @@ def page(facts: Facts, numbers: Mapping[str, Measured]) -> Page:
             "n_runs": len(facts.runs),
             "glance": glance(facts, numbers),
             "matrix_query": VERDICTS,
-            "moved": facts.moved,
-            "moved_query": MOVED,
+            "constructs": {claim["claim_id"]: constructs_of(facts, claim) for claim in claims},
+            "builds": builds,
+            "steps": steps,
+            "statements": {claim["claim_id"]: claim["statement"] for claim in facts.claims},
         },
     )
+
+
+def constructs_of(facts: Facts, claim: Row) -> list[str]:
+    """What a claim's metrics measure, in the order in which it reads them."""
+    metrics = metrics_of(json.loads(claim["estimand"]))
+    return list(dict.fromkeys(facts.constructs[metric] for metric in metrics if metric in facts.constructs))
 
 
 @dataclass(frozen=True)

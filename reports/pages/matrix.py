@@ -18,7 +18,7 @@ from reports.query import Query
 VERDICTS = Query(
     """
 SELECT v.claim_id, v.level, v.subject, v.verdict, v.unit, v.estimate, v.ci_low, v.ci_high, v.pi_low, v.pi_high,
-    v.n_h, v.n_f, v.n_u, v.robustness, v.exploratory, v.flips_when, v.reason,
+    v.n_h, v.n_f, v.n_u, v.n_families, v.robustness, v.exploratory, v.flips_when, v.reason,
     coalesce(m.family_id, if(v.level = 'family', v.subject, NULL)) AS family_id, m.model_id
 FROM current_verdicts AS v
 LEFT JOIN training_runs AS r ON v.level = 'run' AND r.run_id = v.subject

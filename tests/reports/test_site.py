@@ -249,7 +249,7 @@ def test_an_empty_catalog_is_said_in_sentences(empty_home, parse):
     with open_catalog(empty_home) as catalog:
         made = site.render(catalog)
 
-    assert sorted(path for path in made if path.endswith(".html")) == ["index.html", "methods.html"]
+    assert sorted(path for path in made if path.endswith(".html")) == ["changes.html", "index.html", "methods.html"]
     index, method = parse(made["index.html"]), parse(made["methods.html"])
     assert not index.with_attribute("data-chart")
     assert "There are no claims in the catalog yet" in index.text

@@ -104,13 +104,63 @@ def titles(page) -> list[str]:
 
 def test_figures_follow_the_kind_of_claim(pages):
     assert titles(pages["claims/larger-earlier-previous-token.html"])[0] == "Onset, log10 steps, by parameters"
-    assert titles(pages["claims/prefix-matching-heads-exist.html"])[0] == "Estimate of each training run, excess"
+    assert titles(pages["claims/prefix-matching-heads-exist.html"])[0] == (
+        "Estimate of each training run and family, excess"
+    )
     assert "Over training" in titles(pages["claims/previous-token-before-induction.html"])
     assert "Over training" not in titles(pages["claims/prefix-matching-heads-exist.html"])
 
 
 def choice(dimensions: dict[str, str], word: str, level: str = "model") -> dict[str, object]:
     return {"level": level, "subject": "m", "dimensions": json.dumps(dimensions), "verdict": word, "estimate": 0.5}
+
+
+def test_what_is_pooled_stands_below_what_it_is_pooled_over(catalog):
+    verdicts = [
+        {**verdict("model", "m", "f", "holds"), "estimate": 0.6, "ci_low": 0.5, "ci_high": 0.7, "unit": "excess"},
+        {**verdict("across", "all", None, "holds"), "estimate": 0.5, "ci_low": 0.4, "ci_high": 0.6, "unit": "excess"}
+        | {"pi_low": 0.1, "pi_high": 0.9},
+        {**verdict("family", "f", "f", "holds"), "estimate": 1.0, "ci_low": 0.4, "ci_high": None}
+        | {"unit": "share of models"},
+    ]
+    run = {"family_id": "f", "model_id": "m", "run_id": "m-seed1", "estimate": 0.61, "included": True}
+    runs = [run | {"ci_low": None, "ci_high": None, "unit": "excess", "verdict": "holds", "outcome": "h"}]
+
+    found = evidence.figures({"axis": "functional"}, LEVEL, verdicts, runs, {"f": None}, (NO_QUERY, NO_QUERY))
+
+    estimates, shares = found
+    assert estimates.title == "Estimate of each training run and model, excess"
+    points = [[p["name"] for p in panel.spec["datasets"]["points"]] for panel in estimates.panels]
+    assert points == [["m-seed1", "m"], ["across families"]]
+    assert [p["pooled"] for p in estimates.panels[0].spec["datasets"]["points"]] == [False, True]
+    assert estimates.panels[1].spec["datasets"]["predicted"] == [{"row": "across families", "low": 0.1, "high": 0.9}]
+    assert "1 model (outlined), estimate 0.6. Across families (outlined), estimate 0.5. Wide bar" in estimates.caption
+    assert shares.title == "Estimate of each family, share for which the claim holds"
+
+
+def test_the_curve_orders_choices_by_their_estimate_and_marks_the_claims_own():
+    own = {**verdict("family", "f", "f", "holds"), "estimate": 0.4, "ci_low": 0.3, "ci_high": 0.5}
+    rows = [
+        {**choice({"threshold": "0.5"}, "fails", "family"), "subject": "f", "estimate": estimate}
+        | {"ci_low": None, "ci_high": None}
+        for estimate in (0.9, 0.1, None)
+    ]
+
+    figure = claim.curve([own], rows, NO_QUERY)
+
+    points = figure.panels[0].spec["datasets"]["points"]
+    assert [(p["estimate"], p["pooled"]) for p in points] == [(0.1, False), (0.4, True), (0.9, False)]
+    assert claim.curve([own], rows[2:], NO_QUERY) is None
+
+
+def test_a_claim_tells_its_verdicts_by_level():
+    verdicts = [
+        verdict("family", "f", "f", "holds"),
+        verdict("family", "g", "g", "fails"),
+        verdict("run", "r", "f", "holds"),
+    ]
+
+    assert claim.by_level(verdicts) == [("2 families", "1 holds and 1 fails"), ("1 run", "1 holds")]
 
 
 def test_single_choices_have_rows_and_combined_ones_are_counted():

@@ -52,10 +52,22 @@ def test_the_glance_has_a_panel_a_model_that_developed(pages):
 
 def test_instruments_stand_by_architecture_and_apart_from_claims_about_models(found, catalog):
     nothing = family.measured(catalog, "no-such-family")
-    values = index.page(found, {row["family_id"]: nothing for row in found.families}).values
+    values = index.page(found, {row["family_id"]: nothing for row in found.families}, [], []).values
 
     assert [claim["claim_id"] for claim in values["instruments"]] == ["prefix-matching-reliable"]
     assert values["architectures"] == ["gpt_neox", "llama"]
     cell = values["instrument_cells"]["prefix-matching-reliable", "llama"]
     assert (cell.verdicts[0]["verdict"], cell.counts) == ("fails", "5/6 runs")
     assert "prefix-matching-reliable" not in {c["claim_id"] for _, claims in values["claims_by_axis"] for c in claims}
+
+
+def test_rows_of_the_matrix_say_by_what_they_are_filtered(pages, found):
+    rows = pages["index.html"].with_attribute("data-axis")
+
+    onset = next(row for row in rows if "Larger models show" in row.text)
+    assert onset.attributes["data-axis"] == "developmental"
+    claim = next(row for row in found.claims if row["claim_id"] == "larger-earlier-previous-token")
+    assert onset.attributes["data-constructs"].split() == index.constructs_of(found, claim) != []
+    words = {verdict["verdict"] for verdict in found.verdicts if verdict["claim_id"] == claim["claim_id"]}
+    assert set(onset.attributes["data-verdicts"].split()) <= words
+    assert "inconclusive" in onset.attributes["data-verdicts"].split()
