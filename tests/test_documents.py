@@ -19,12 +19,15 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
+from assets.claims.decide import decide
+from assets.claims.schema import load_claim
 from assets.models.sources import source_named, sources
 from assets.probes import registry
 from assets.probes.plan import plan
 from assets.published import importers
 from assets.study import Study, validate
 from catalog.home import Home
+from catalog.read import open_catalog
 from catalog.record import Record
 from pipelines.cli import app
 from tests.conftest import Tiny
@@ -248,6 +251,20 @@ def test_the_example_study_plans_its_training_runs(example_study: dict[str, Any]
     due = {each.run.run_id: len(each.due) for each in plans}
     assert set(due) == {"calibration-neox-2l-seed0", "my-model-1l-seed1", "my-model-1l-seed2"}
     assert due["my-model-1l-seed1"] == due["my-model-1l-seed2"] == 3
+
+
+def test_the_example_claim_is_decided(tiny: Tiny, tmp_path: Path) -> None:
+    (text,) = blocks(README, "yml")
+    path = tmp_path / f"{yaml.safe_load(text)['id']}.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    claim = load_claim(path)
+    with open_catalog(tiny.home) as connection:
+        decisions = decide(connection, [claim], "e")
+
+    runs = [row for row in decisions.verdicts if row["level"] == "run"]
+    assert {row["subject"] for row in runs} == set(tiny.run_ids)
+    assert {row["verdict"] for row in runs} <= {"holds", "fails", "inconclusive"}
 
 
 def test_the_example_hub_source_is_understood() -> None:
