@@ -1,0 +1,126 @@
+"""Tables and main views of the catalog as Parquet or CSV files, the same bytes for the same catalog.
+
+Rows are sorted by the table's key. In CSV an empty field is null and "" the empty text; nested values and JSON are JSON
+text, times are ISO 8601 in UTC. Not here: what the files are said to be (datapackage.py), which rows may be handed on
+(release.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from catalog.build import table_keys
+
+Format = Literal["parquet", "csv"]
+Say = Callable[[str], None]
+
+VIEWS = {
+    "evidence": ("checkpoint_id", "variant_id", "layer", "head", "sender_layer", "sender_head", "stratum"),
+    "current_verdicts": ("claim_id", "level", "subject"),
+    "claim_matrix": ("claim_id", "family_id"),
+    "best_heads": ("checkpoint_id", "variant_id"),
+    "onsets": ("run_id", "variant_id"),
+}
+"""The views exported beside all tables, each with the columns that identify a row."""
+MAY_BE_NULL = {"layer", "head", "sender_layer", "sender_head"}
+"""Columns of these keys that may be null; of a view DuckDB can't tell."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: DuckDB's type, its comment in the catalog, and whether it is never null."""
+
+    name: str
+    kind: str
+    comment: str | None
+    required: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or view to be exported; `key` identifies a row."""
+
+    name: str
+    comment: str | None
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    def file(self, kind: Format) -> str:
+        """The name of its file."""
+        return f"{self.name}.{kind}"
+
+
+def exported(connection: duckdb.DuckDBPyConnection) -> list[Table]:
+    """Every table of the catalog and the main views, by name."""
+    keys = table_keys(connection) | VIEWS
+    comments = dict(
+        connection.execute(
+            "SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal "
+            "UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+    )
+    columns: dict[str, list[Column]] = {}
+    for table, *column, is_nullable in connection.execute(
+        "SELECT table_name, column_name, data_type, comment, is_nullable FROM duckdb_columns() "
+        "WHERE NOT internal AND database_name = current_database() ORDER BY column_index"
+    ).fetchall():
+        required = (column[0] in keys[table] and column[0] not in MAY_BE_NULL) if table in VIEWS else not is_nullable
+        columns.setdefault(table, []).append(Column(*column, required))
+    return [Table(name, comments[name], keys[name], tuple(columns[name])) for name in sorted(keys)]
+
+
+def write_tables(
+    connection: duckdb.DuckDBPyConnection, folder: Path, kind: Format, say: Say, leave_out: Mapping[str, str]
+) -> list[Table]:
+    """Writes a file for each exported table into a folder.
+
+    Args:
+        leave_out: by table, a condition in SQL on the rows that are not written.
+    """
+    found = exported(connection)
+    connection.execute("SET threads = 1")  # row groups, and so bytes, then do not depend on which thread is first
+    try:
+        for number, table in enumerate(found, start=1):
+            path = folder / table.file(kind)
+            write(connection, table, path, kind, leave_out.get(table.name))
+            say(f"{number} of {len(found)}: {path.name}, {path.stat().st_size / 1e6:.1f} MB")
+    finally:
+        connection.execute("RESET threads")
+    return found
+
+
+def write(
+    connection: duckdb.DuckDBPyConnection, table: Table, path: Path, kind: Format, leave_out: str | None = None
+) -> None:
+    """Writes one table, but the rows for which the condition `leave_out` is true."""
+    columns = ", ".join(_as_text(column) if kind == "csv" else f'"{column.name}"' for column in table.columns)
+    where = f"WHERE ({leave_out}) IS NOT TRUE" if leave_out else ""
+    order = ", ".join(f'"{table.name}"."{name}"' for name in table.key)
+    form = "FORMAT csv, HEADER" if kind == "csv" else "FORMAT parquet, COMPRESSION zstd"
+    file = str(path).replace("'", "''")
+    connection.execute(f"COPY (SELECT {columns} FROM {table.name} {where} ORDER BY {order}) TO '{file}' ({form})")
+
+
+def _as_text(column: Column) -> str:
+    """How a column is read for CSV."""
+    name = f'"{column.name}"'
+    if column.kind == "DOUBLE":  # as the Table Schema standard spells what is not finite
+        return (
+            f"CASE WHEN {name} IS NULL OR isfinite({name}) THEN CAST({name} AS VARCHAR) WHEN isnan({name}) THEN 'NaN' "
+            f"WHEN {name} > 0 THEN 'INF' ELSE '-INF' END AS {name}"
+        )
+    if column.kind == "TIMESTAMP":
+        return f"strftime({name}, '%Y-%m-%dT%H:%M:%SZ') AS {name}"
+    if is_nested(column):
+        return f"CAST(to_json({name}) AS VARCHAR) AS {name}"
+    return name
+
+
+def is_nested(column: Column) -> bool:
+    """Whether the values are lists or structures."""
+    return column.kind.endswith("]") or column.kind.startswith(("STRUCT", "MAP"))
