@@ -1,7 +1,7 @@
-"""The command line: run, status, predict, models, sync, report, sql, studies, probes, catalog.
+"""The command line: run, status, predict, models, sync, report, sql, studies, probes, catalog, export, release.
 
-Here: arguments and what is printed. Not here: what is done (assets, workers.py, execution.py). Dagster and torch are
-imported only by the commands that need them.
+Here: arguments and what is printed. Not here: what is done (assets, workers.py, execution.py), the commands export and
+release (exchange.py). Dagster and torch are imported only by the commands that need them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from catalog.errors import UserError
-from pipelines import show
+from pipelines import exchange, show
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +31,7 @@ studies_app = typer.Typer(help="The studies that come with the project; check or
 app.add_typer(studies_app, name="studies")
 models_app = typer.Typer(no_args_is_help=True, help="Models that a study takes in beside those that it names.")
 app.add_typer(models_app, name="models")
+exchange.add_to(app)
 out, err = Console(), Console(stderr=True)
 
 Workers = Annotated[int, typer.Option(min=1, help="Processes; each holds one model.")]

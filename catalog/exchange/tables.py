@@ -65,12 +65,12 @@ def exported(connection: duckdb.DuckDBPyConnection) -> list[Table]:
         ).fetchall()
     )
     columns: dict[str, list[Column]] = {}
-    for table, *column, is_nullable in connection.execute(
+    for table, name, kind, comment, is_nullable in connection.execute(
         "SELECT table_name, column_name, data_type, comment, is_nullable FROM duckdb_columns() "
         "WHERE NOT internal AND database_name = current_database() ORDER BY column_index"
     ).fetchall():
-        required = (column[0] in keys[table] and column[0] not in MAY_BE_NULL) if table in VIEWS else not is_nullable
-        columns.setdefault(table, []).append(Column(*column, required))
+        required = (name in keys[table] and name not in MAY_BE_NULL) if table in VIEWS else not is_nullable
+        columns.setdefault(table, []).append(Column(name, kind, comment, required))
     return [Table(name, comments[name], keys[name], tuple(columns[name])) for name in sorted(keys)]
 
 

@@ -43,7 +43,10 @@ def put_family(record: Record, key: str, name: str) -> None:
     record.put("families", key, {"families": [{"family_id": name, "role": "natural", "organisation": name}]})
     record.put("models", key, {"models": [{"model_id": name, "family_id": name, "properties": {name: [name]}}]})
     record.put("training_runs", key, {"training_runs": [{"run_id": name, "model_id": name, "description": name}]})
-    checkpoint = {"checkpoint_id": name, "run_id": name, "label": name, "is_final": True, "availability": "available"}
+    checkpoint = {
+        "checkpoint_id": name, "run_id": name, "label": name, "is_final": True, "availability": "available",
+        "weights_sha256": "w",
+    }  # fmt: skip
     record.put("checkpoints", key, {"checkpoints": [checkpoint]})
 
 
