@@ -44,7 +44,7 @@ def export(
         number = export_results(home, folder, _say)
         out.print(f"{number} records: {folder}", soft_wrap=True, markup=False, highlight=False)
     else:
-        export_tables(home, folder, form.value, _say)
+        export_tables(home, folder, "csv" if form is ExportFormat.CSV else "parquet", _say)
         out.print(f"Tables and datapackage.json: {folder}", soft_wrap=True, markup=False, highlight=False)
 
 

@@ -73,6 +73,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "qwen3-8b-base": _qwen3(36, 32, 4096, 12288, tied=False),
     "gemma-3-270m": _gemma3(18, 640, 2048),
     "gemma-3-1b": _gemma3(26, 1152, 6912),
+    "llama-2-7b": _gated("llama", 32, (32, 32), 4096, 11008, vocab_size=32000, max_position_embeddings=4096),
     "llama-3.2-1b": _llama3(16, 32, 2048, 8192, 131072, tied=True),
     "llama-3.2-3b": _llama3(28, 24, 3072, 8192, 131072, tied=True),
     "llama-3-8b": _llama3(32, 32, 4096, 14336, 8192, tied=False),

@@ -29,7 +29,20 @@ def runs_of(*families: str) -> dict[str, TrainingRun]:
 
 def test_the_suites_that_are_studied_are_there() -> None:
     assert {family.family_id for family in NATURAL} == {
-        *("pythia", "olmo2", "smollm2", "gpt2", "opt", "qwen3", "gemma3", "llama3", "mistral", "bloom", "mamba"),
+        *(
+            "pythia",
+            "olmo2",
+            "smollm2",
+            "gpt2",
+            "opt",
+            "qwen3",
+            "gemma3",
+            "llama2",
+            "llama3",
+            "mistral",
+            "bloom",
+            "mamba",
+        ),
     }
     assert len(MODELS) == sum(len(family.models) for family in NATURAL)
 
