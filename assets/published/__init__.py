@@ -28,6 +28,7 @@ class ImportedCheckpoint:
     Attributes:
         data_set: which of the importer's kinds of file it is from; a checkpoint stands once in each.
         file: its name, without folders.
+        metrics: those that the file itself names, beside the importer's.
     """
 
     checkpoint_id: str
@@ -43,6 +44,7 @@ class ImportedCheckpoint:
     file: str
     file_sha256: str
     measurements: tuple[Measurement, ...]
+    metrics: tuple[Metric, ...] = ()
 
 
 class Importer(Protocol):
@@ -53,6 +55,7 @@ class Importer(Protocol):
     version: int
     """Raised when the same files may give other values."""
     metrics: tuple[Metric, ...]
+    """Those that claims may name; files may name further ones."""
     how_to_get: str
     """One line: how a user comes by the files."""
 

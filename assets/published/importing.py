@@ -53,7 +53,8 @@ def import_published(published: Published, home: Home, say: Say) -> Imported:
     new = [c for held in read.values() for c in held if _probe_run(importer, c) not in finished]
     if new:
         record.put("sources", importer.name, {"sources": [importer.source(folder)]})
-        put_definitions(record, importer.metrics, _one_of_each_variant(new))
+        named = {metric.metric_id: metric for checkpoint in new for metric in checkpoint.metrics}
+        put_definitions(record, [*importer.metrics, *named.values()], _one_of_each_variant(new))
     _put_facts(record, (c for file in files for c in (known | read)[file]))
     n_rows = sum(_put_values(record, importer, folder, checkpoint) for checkpoint in new)
     for file, held in read.items():

@@ -44,11 +44,12 @@ class Memory:
         self._seen[file] = [self._version, found.st_size, found.st_mtime_ns]
         if entry.get("state") != self._seen[file] or any(row.keys() != FIELDS for row in entry["checkpoints"]):
             return None
-        return tuple(ImportedCheckpoint(**{**row, "measurements": ()}) for row in entry["checkpoints"])
+        nothing: dict[str, Any] = {"measurements": (), "metrics": ()}
+        return tuple(ImportedCheckpoint(**{**row, **nothing}) for row in entry["checkpoints"])
 
     def keep(self, file: Path, checkpoints: Iterable[ImportedCheckpoint]) -> None:
         """Remembers what a file holds, as it was when `recall` was asked for it: it may have changed since."""
-        rows = [asdict(replace(checkpoint, measurements=())) for checkpoint in checkpoints]
+        rows = [asdict(replace(checkpoint, measurements=(), metrics=())) for checkpoint in checkpoints]
         self._held[str(file.resolve())] = {"state": self._seen[file], "checkpoints": rows}
 
     def save(self) -> None:

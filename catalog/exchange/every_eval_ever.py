@@ -204,7 +204,7 @@ def _identity(row: Row) -> tuple[str, str]:
     developer, _, model = (repository or "").partition("/")
     if developer and model:
         return safe_name(developer), safe_name(model)
-    return safe_name(row["organisation"] or OURS), safe_name(row["run_id"])
+    return safe_name("-".join((row["organisation"] or OURS).split())), safe_name(row["run_id"])
 
 
 def safe_name(text: str) -> str:
