@@ -1,8 +1,9 @@
 """A folder to publish: Parquet files, their description, how to cite and to open them, and checksums.
 
 Byte-identical for an unchanged catalog. Values of sources that may not be handed on are left out, and whatever shows
-them as they are: rows of `measurements`, `evidence` and `best_heads`. What was found from them (verdicts, onsets,
-likeness) stays. Not here: how tables are written and described (tables.py, datapackage.py).
+them as they are: rows of `measurements`, `evidence` and `best_heads`, and in `verdict_runs` the estimates of single
+training runs. What was found from them (verdicts, onsets, likeness) stays. Not here: how tables are written and
+described (tables.py, datapackage.py).
 """
 
 from __future__ import annotations
@@ -16,18 +17,24 @@ import yaml
 
 from catalog.exchange.datapackage import NO_LICENCE, TITLE, version_of, write_datapackage
 from catalog.exchange.folders import new_folder, sha256_of_file
-from catalog.exchange.tables import Say, write_tables
+from catalog.exchange.tables import Omission, Say, write_tables
 from catalog.home import Home
 from catalog.read import first_row, open_catalog
 
 SUMS = "SHA256SUMS"
 WITHHELD = "SELECT source_id FROM sources WHERE may_redistribute IS NOT TRUE"
+RUNS = f"SELECT probe_run_id FROM probe_runs WHERE source_id IN ({WITHHELD})"
 OF_WITHHELD = {
-    "measurements": f"probe_run_id IN (SELECT probe_run_id FROM probe_runs WHERE source_id IN ({WITHHELD}))",
-    "evidence": f"source_id IN ({WITHHELD})",
-    "best_heads": f"source_id IN ({WITHHELD})",
+    "measurements": Omission(f"probe_run_id IN ({RUNS})"),
+    "evidence": Omission(f"source_id IN ({WITHHELD})"),
+    "best_heads": Omission(f"source_id IN ({WITHHELD})"),
+    "verdict_runs": Omission(
+        "provenance = 'published' AND run_id IN (SELECT c.run_id FROM probe_runs AS p JOIN checkpoints AS c "
+        f"USING (checkpoint_id) WHERE p.probe_run_id IN ({RUNS}))",
+        columns=("estimate", "standard_error"),
+    ),
 }
-"""By table, the rows that show values of sources that may not be handed on, as a condition in SQL."""
+"""By table, what shows values of sources that may not be handed on."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +96,9 @@ def _readme(build: int, day: str, version: str, sources: list[Source], withheld:
     listed = "\n".join(_source_line(source, is_left_out=source in withheld) for source in sources)
     where = "\n".join(f"- `{source.source_id}`: {_plain(source.url or source.citation)}" for source in withheld)
     left_out = (
-        "Measurements of these sources may not be handed on: `measurements`, `evidence` and `best_heads` lack them.\n"
-        f"What was found from them, verdicts among it, is here.\n\n{where}\n\n"
+        "Measurements of these sources may not be handed on: `measurements`, `evidence` and `best_heads` lack them,\n"
+        "and `verdict_runs` the estimates of single training runs. What was found from them is here, verdicts too.\n\n"
+        f"{where}\n\n"
         "With these data on your disk, import them (`published` in a study), publish, and you have the whole catalog."
         if withheld
         else "Nothing."

@@ -55,6 +55,14 @@ class Table:
         return f"{self.name}.{kind}"
 
 
+@dataclass(frozen=True)
+class Omission:
+    """What is left out of a table: the rows for which a condition in SQL is true or, of these rows, some columns."""
+
+    condition: str
+    columns: tuple[str, ...] = ()
+
+
 def exported(connection: duckdb.DuckDBPyConnection) -> list[Table]:
     """Every table of the catalog and the main views, by name."""
     keys = table_keys(connection) | VIEWS
@@ -75,13 +83,9 @@ def exported(connection: duckdb.DuckDBPyConnection) -> list[Table]:
 
 
 def write_tables(
-    connection: duckdb.DuckDBPyConnection, folder: Path, kind: Format, say: Say, leave_out: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, folder: Path, kind: Format, say: Say, leave_out: Mapping[str, Omission]
 ) -> list[Table]:
-    """Writes a file for each exported table into a folder.
-
-    Args:
-        leave_out: by table, a condition in SQL on the rows that are not written.
-    """
+    """Writes a file for each exported table into a folder, but what is left out of it."""
     found = exported(connection)
     connection.execute("SET threads = 1")  # row groups, and so bytes, then do not depend on which thread is first
     try:
@@ -95,15 +99,28 @@ def write_tables(
 
 
 def write(
-    connection: duckdb.DuckDBPyConnection, table: Table, path: Path, kind: Format, leave_out: str | None = None
+    connection: duckdb.DuckDBPyConnection, table: Table, path: Path, kind: Format, leave_out: Omission | None = None
 ) -> None:
-    """Writes one table, but the rows for which the condition `leave_out` is true."""
+    """Writes one table, but what is left out of it."""
     columns = ", ".join(_as_text(column) if kind == "csv" else f'"{column.name}"' for column in table.columns)
-    where = f"WHERE ({leave_out}) IS NOT TRUE" if leave_out else ""
-    order = ", ".join(f'"{table.name}"."{name}"' for name in table.key)
+    order = ", ".join(f'rows."{name}"' for name in table.key)
     form = "FORMAT csv, HEADER" if kind == "csv" else "FORMAT parquet, COMPRESSION zstd"
     file = str(path).replace("'", "''")
-    connection.execute(f"COPY (SELECT {columns} FROM {table.name} {where} ORDER BY {order}) TO '{file}' ({form})")
+    connection.execute(
+        f"COPY (SELECT {columns} FROM {_rows(table, leave_out)} AS rows ORDER BY {order}) TO '{file}' ({form})"
+    )
+
+
+def _rows(table: Table, leave_out: Omission | None) -> str:
+    """The rows to be written, as SQL."""
+    if leave_out is None:
+        return table.name
+    if not leave_out.columns:
+        return f"(FROM {table.name} WHERE ({leave_out.condition}) IS NOT TRUE)"
+    blanked = ", ".join(
+        f'CASE WHEN ({leave_out.condition}) IS NOT TRUE THEN "{name}" END AS "{name}"' for name in leave_out.columns
+    )
+    return f"(SELECT * REPLACE ({blanked}) FROM {table.name})"
 
 
 def _as_text(column: Column) -> str:

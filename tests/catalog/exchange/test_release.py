@@ -12,8 +12,10 @@ import yaml
 from catalog.exchange.datapackage import FILE
 from catalog.exchange.release import write_release
 from catalog.home import Home
+from catalog.record import Record
 from tests.catalog.exchange.conftest import SECRET
 from tests.catalog.exchange.test_tables import silent
+from tests.catalog.test_build import publish
 
 
 def tables_with(folder: Path, value: float) -> set[str]:
@@ -35,7 +37,7 @@ def test_values_that_may_not_be_handed_on_stand_nowhere_and_it_says_so(withheld:
     readme = (tmp_path / "out" / "README.md").read_text()
     assert "- `theirs`: https://example.org/theirs" in readme
     assert "They (2024) &lt;b&gt;bold&lt;/b&gt;. Its values are left out." in readme
-    assert (tmp_path / "out" / FILE).read_text().count("Left out: values of theirs") == 3
+    assert (tmp_path / "out" / FILE).read_text().count("Left out: values of theirs") == 4
 
 
 def test_all_values_are_there_if_asked_for_with_a_warning(withheld: Home, tmp_path: Path) -> None:
@@ -73,3 +75,33 @@ def test_it_says_how_to_cite_the_build(withheld: Home, tmp_path: Path) -> None:
     citation = yaml.safe_load((tmp_path / "out" / "CITATION.cff").read_text())
     assert (citation["type"], citation["cff-version"]) == ("dataset", "1.2.0")
     assert citation["title"].endswith("Catalog, build 1")
+
+
+def test_a_verdicts_estimates_of_single_runs_are_left_out_where_they_are_such_values(
+    withheld: Home, tmp_path: Path
+) -> None:
+    record = Record(withheld)
+    claim = {
+        "claim_id": "c", "claim_version": 1, "statement": "s", "axis": "functional", "about": "model",
+        "concreteness": "token", "citation": "c", "estimand": "{}", "criterion": "c", "reference_class": "true",
+        "criterion_fixed_at": "2024-01-01", "file_sha256": "f",
+    }  # fmt: skip
+    of_run = {
+        "evaluation_id": "e", "claim_id": "c", "claim_version": 1, "subject": "fam-1", "run_id": "fam-1-seed0",
+        "estimate": SECRET, "standard_error": 0.01, "included": True, "outcome": "h",
+    }  # fmt: skip
+    rows = [of_run | {"level": "model", "provenance": "published"}, of_run | {"level": "run", "provenance": "measured"}]
+    evaluation = {
+        "evaluation_id": "e", "of_build": 1, "condition": "{}", "evaluated_at": "2024-01-01 00:00:00",
+        "code_version": "1", "inputs_digest": "d",
+    }  # fmt: skip
+    record.put("claims", "c", {"claims": [claim]})
+    record.put("evaluations", "e", {"evaluations": [evaluation], "verdict_runs": rows})
+    publish(withheld)
+
+    write_release(withheld, tmp_path / "out", silent)
+
+    found = duckdb.execute(
+        f"SELECT provenance, estimate, standard_error, outcome FROM '{tmp_path}/out/verdict_runs.parquet' ORDER BY ALL"
+    ).fetchall()
+    assert found == [("measured", SECRET, 0.01, "h"), ("published", None, None, "h")]
