@@ -211,6 +211,8 @@ def _add(
     for entry in sorted(entries, key=lambda entry: entry.path):
         record.unchanged(entry.path, entry.sha256)
         for table, content in record.read(entry.path)["rows"].items():
+            if table not in keys:
+                raise _unknown(table, entry, record)
             for row in content:
                 key = tuple(row.get(column, build) for column in keys[table])
                 rows[table][key] = row
@@ -219,6 +221,14 @@ def _add(
     for runs, table in VALUES_OF.items():
         files = [(row["path"], row["file_sha256"]) for row in rows[runs].values() if row["path"]]
         _insert_values(connection, record, table, columns[table], files)
+
+
+def _unknown(table: str, entry: Entry, record: Record) -> UserError:
+    return UserError(
+        f"An entry of the record has rows for a table {table}, which schema version {SCHEMA_VERSION} does not have.",
+        where=f"{record.store.location}/{entry.path}",
+        mend="It was written by a newer version of the project: update, or name another home in MOVING_TARGET_HOME.",
+    )
 
 
 def _insert(
@@ -283,6 +293,7 @@ def _next_build(staged: Staged) -> dict[str, Any]:
         "build": staged.build,
         "built_at": now(),
         "code_version": code_version(),
+        "schema_version": SCHEMA_VERSION,
         "n_entries": len(listed),
         "digest": sha256_of((staged.previous_digest + canonical_json(listed)).encode()),
         "entries": listed,

@@ -14,6 +14,7 @@ import duckdb
 
 from catalog.errors import UserError
 from catalog.home import Home
+from catalog.record import SCHEMA_VERSION
 
 
 @contextmanager
@@ -44,6 +45,22 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
             where=str(path),
             mend="It can be made again from the record: `python -m pipelines catalog rebuild`.",
         ) from None
+
+
+def is_of_this_schema(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the catalog has the tables that this code reads; else the next publication builds it again."""
+    return first_row(connection, "SELECT schema_version FROM schema_info") == (SCHEMA_VERSION,)
+
+
+def check_schema(home: Home) -> None:
+    """Raises a UserError where the published catalog has other tables than this code reads."""
+    with open_catalog(home) as connection:
+        if not is_of_this_schema(connection):
+            raise UserError(
+                f"The catalog was built by another version of the project; here the schema is {SCHEMA_VERSION}.",
+                where=str(home.catalog),
+                mend="Make it again from the record: `python -m pipelines catalog rebuild`.",
+            )
 
 
 def first_row(

@@ -14,6 +14,17 @@ Not here: what the rows mean (schema.sql), the disk or object store (store.py), 
     pair_measurements/functional.pythia-70m.000001.parquet
     evaluations/20261122T101500-ab12cd34.json            verdicts of all claims on the evidence of one build
     builds/000001.json                                   what each publication of the catalog added
+
+A record outlives the code that wrote it. Its files are never changed, and the catalog of an older record is built by the
+code of today, so a change of the schema must be one that old rows fit:
+
+- A new table, or a new column that may be null: old rows have none (build.py fills in NULL), and the column's comment
+  says what a null means.
+- A column or table that goes is left out of schema.sql: what old entries hold for such a column is passed over. One that
+  changes its type or meaning goes, and comes under another name; a name is never used again for something else.
+- SCHEMA_VERSION goes up by one, so that catalogs made by older code are built again from their record, and older code
+  refuses the record (`builds`). A record made by the code before is put under tests/catalog/records, whose tests
+  rebuild the records of all versions, hold their verdicts to what was decided then, and publish on top of them.
 """
 
 from __future__ import annotations
@@ -320,8 +331,22 @@ class Record:
         return Entry(path, sha256_of(self._content(path)))
 
     def builds(self) -> list[dict[str, Any]]:
-        """All builds in order: build, built_at, code_version, n_entries, digest, entries [[path, sha256], ...]."""
-        return [self.read(f"builds/{name}") for name in self.store.names("builds")]
+        """All builds in order: build, built_at, code_version, n_entries, digest, entries [[path, sha256], ...] and, in all
+        but the first ones, schema_version.
+
+        Raises:
+            UserError: newer code than this made one of them.
+        """
+        found = [self.read(f"builds/{name}") for name in self.store.names("builds")]
+        newest = max((build.get("schema_version", 0) for build in found), default=0)
+        if newest > SCHEMA_VERSION:
+            raise UserError(
+                f"This record was written by a newer version of the project: its schema is version {newest}, and only "
+                f"those up to {SCHEMA_VERSION} are understood here.",
+                where=self.store.location,
+                mend="Update the project, or name another home in MOVING_TARGET_HOME. Nothing was changed.",
+            )
+        return found
 
     def put_build(self, build: Row) -> None:
         """Appends a build; it exists from now on, whatever happens to the catalog file."""

@@ -140,12 +140,14 @@ def report(
     summary: Annotated[Path | None, typer.Option(help="Also write all verdicts on one page: .pdf, .png, .svg.")] = None,
 ) -> None:
     """Make the report again from the catalog, and say where it is."""
+    from catalog.read import check_schema
     from pipelines.settings import use_defaults
     from reports.single_file import write_single_file
     from reports.site import build
     from reports.summary import write_summary
 
     home = use_defaults()
+    check_schema(home)
     out.print(f"Report: {build(home)}", soft_wrap=True)
     for path, write in ((single_file, write_single_file), (summary, write_summary)):
         if path is not None:

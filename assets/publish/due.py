@@ -13,7 +13,7 @@ from assets.publish.publication import claims_in_force
 from assets.published.importing import is_imported
 from assets.study import Study
 from catalog.home import Home
-from catalog.read import first_row
+from catalog.read import first_row, is_of_this_schema
 from catalog.record import Record
 
 
@@ -40,6 +40,8 @@ def _report_is_older(home: Home) -> bool:
 def _is_behind(home: Home, study: Study) -> bool:
     try:
         with duckdb.connect(str(home.catalog), read_only=True) as connection:
+            if not is_of_this_schema(connection):
+                return True
             digest = situation_digest(connection, claims_in_force(connection, study))
             row = first_row(connection, "SELECT inputs_digest FROM current_evaluation")
             return row is None or row[0] != digest or bool(due(connection))
