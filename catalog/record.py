@@ -15,13 +15,13 @@ Not here: what the rows mean (schema.sql), the disk or object store (store.py), 
     evaluations/20261122T101500-ab12cd34.json            verdicts of all claims on the evidence of one build
     builds/000001.json                                   what each publication of the catalog added
 
-A record outlives the code that wrote it. Its files are never changed, and the catalog of an older record is built by the
-code of today, so a change of the schema must be one that old rows fit:
+A record outlives the code that wrote it. Its files are never changed, and the catalog of an older record is built by
+the code of today, so a change of the schema must be one that old rows fit:
 
 - A new table, or a new column that may be null: old rows have none (build.py fills in NULL), and the column's comment
   says what a null means.
-- A column or table that goes is left out of schema.sql: what old entries hold for such a column is passed over. One that
-  changes its type or meaning goes, and comes under another name; a name is never used again for something else.
+- A column that goes is left out of schema.sql: what old entries hold for it is passed over. A table stays, if no longer
+  filled. What changes its type or meaning comes under another name; a name is never used again for something else.
 - SCHEMA_VERSION goes up by one, so that catalogs made by older code are built again from their record, and older code
   refuses the record (`builds`). A record made by the code before is put under tests/catalog/records, whose tests
   rebuild the records of all versions, hold their verdicts to what was decided then, and publish on top of them.
@@ -331,8 +331,8 @@ class Record:
         return Entry(path, sha256_of(self._content(path)))
 
     def builds(self) -> list[dict[str, Any]]:
-        """All builds in order: build, built_at, code_version, n_entries, digest, entries [[path, sha256], ...] and, in all
-        but the first ones, schema_version.
+        """All builds in order: build, built_at, code_version, n_entries, digest, entries [[path, sha256], ...] and, in
+        all but the first ones, schema_version.
 
         Raises:
             UserError: newer code than this made one of them.
