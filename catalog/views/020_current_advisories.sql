@@ -21,6 +21,8 @@ JOIN advisories AS a
    AND (json_extract(a.scope, '$.probes') IS NULL OR list_contains(CAST(json_extract(a.scope, '$.probes') AS VARCHAR[]), p.probe))
    AND (json_extract(a.scope, '$.sources') IS NULL OR list_contains(CAST(json_extract(a.scope, '$.sources') AS VARCHAR[]), p.source_id));
 COMMENT ON VIEW advisory_scopes IS 'Probe runs that each row of advisories concerns, whether or not it is in force.';
+COMMENT ON COLUMN advisory_scopes.suspect IS 'Whether it leaves what it concerns out of evidence; false = it only informs.';
+COMMENT ON COLUMN advisory_scopes.since_build IS 'Build that first held this row of the advisory.';
 
 CREATE VIEW advised_probe_runs AS
 SELECT s.probe_run_id, s.checkpoint_id, s.run_id, s.model_id, a.advisory_id, a.statement, s.suspect

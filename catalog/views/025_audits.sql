@@ -17,3 +17,8 @@ GROUP BY weights_sha256
 HAVING count(*) > 1
 ORDER BY n_checkpoints DESC, checkpoint_ids;
 COMMENT ON VIEW same_weights IS 'Checkpoints that hold the same bytes, of those whose weights are held here, whatever their source. Steps 0 and 1 may: a first optimiser step at a learning rate of 0 changes nothing.';
+COMMENT ON COLUMN same_weights.checkpoint_ids IS 'The checkpoints, by training run and step.';
+COMMENT ON COLUMN same_weights.n_checkpoints IS 'How many they are.';
+COMMENT ON COLUMN same_weights.n_runs IS 'Training runs to which they belong.';
+COMMENT ON COLUMN same_weights.first_step IS 'The least of their steps.';
+COMMENT ON COLUMN same_weights.last_step IS 'The greatest of their steps.';

@@ -18,3 +18,5 @@ COMMENT ON MACRO TABLE measurements_known_by IS 'The values of probe_runs_known_
 
 CREATE VIEW current_measurements AS SELECT * FROM measurements_known_by(NULL);
 COMMENT ON VIEW current_measurements IS 'Values that count now, measured and published side by side, suspect ones included, with run, model and family. excess = (value - chance)/(1 - chance).';
+COMMENT ON COLUMN current_measurements.excess IS '(value - chance) / (1 - chance): 0 = what chance gives, 1 = all that is possible. Null where the metric has no such scale.';
+COMMENT ON COLUMN current_measurements.parameters IS 'Parameters of the variant, canonical JSON: sorted keys, no spaces.';

@@ -28,3 +28,5 @@ COMMENT ON MACRO TABLE evidence_under IS 'Evidence under a condition: of values 
 
 CREATE VIEW evidence AS SELECT * FROM evidence_under();
 COMMENT ON VIEW evidence IS 'One row per checkpoint, variant, layer, head (of an edge: and sender) and stratum: measured before published, float32 first, suspect and retests left out. The only view that claims read.';
+COMMENT ON COLUMN evidence.excess IS '(value - chance) / (1 - chance): 0 = what chance gives, 1 = all that is possible. Null where the metric has no such scale.';
+COMMENT ON COLUMN evidence.parameters IS 'Parameters of the variant, canonical JSON: sorted keys, no spaces.';

@@ -19,3 +19,4 @@ JOIN first AS f
 WHERE m.sample_seed = 1
   AND m.probe_run_id NOT IN (SELECT probe_run_id FROM advised_probe_runs WHERE suspect);
 COMMENT ON VIEW retests IS 'The evidence measured a second time, on fresh inputs (sample_seed 1), with the same columns: by the same version of the probe, with the same parameters and precision; suspect ones left out. Claims about methods read it.';
+COMMENT ON COLUMN retests.parameters IS 'Parameters of the variant, canonical JSON: sorted keys, no spaces.';

@@ -16,3 +16,6 @@ JOIN metrics AS t ON t.metric_id = m.metric_id
 JOIN checkpoints AS ca ON ca.checkpoint_id = m.checkpoint_a
 JOIN checkpoints AS cb ON cb.checkpoint_id = m.checkpoint_b;
 COMMENT ON VIEW likeness IS 'How alike the training runs of a model are, on the five axes (functional, developmental, positional, relational, configurational) and in representation; each value beside its chance level. One row per pair, metric and stratum.';
+COMMENT ON COLUMN likeness.run_a IS 'Training run of checkpoint_a.';
+COMMENT ON COLUMN likeness.run_b IS 'Training run of checkpoint_b.';
+COMMENT ON COLUMN likeness.axis IS 'functional, developmental, positional, relational, configurational, or representational: the metric''s construct.';

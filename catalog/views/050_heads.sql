@@ -17,6 +17,8 @@ FROM head_scores
 WINDOW of_checkpoint AS (PARTITION BY checkpoint_id, variant_id ORDER BY value DESC, layer, head)
 QUALIFY row_number() OVER of_checkpoint = 1;
 COMMENT ON VIEW best_heads IS 'The head with the highest score per checkpoint and variant, and its margin over the second. A maximum grows with the number of heads: read it beside step 0.';
+COMMENT ON COLUMN best_heads.margin IS 'Its value less that of the second best; null where there is one head.';
+COMMENT ON COLUMN best_heads.n_heads IS 'Heads of the model that were compared.';
 
 CREATE VIEW trajectories AS
 SELECT
@@ -27,6 +29,11 @@ FROM head_scores AS h
 WHERE h.step IS NOT NULL
 GROUP BY ALL;
 COMMENT ON VIEW trajectories IS 'Per checkpoint and variant: best, mean and number of heads above an excess of .3. One line per training run when drawn over step.';
+COMMENT ON COLUMN trajectories.best_value IS 'Value of the best head.';
+COMMENT ON COLUMN trajectories.best_excess IS 'Excess of the best head; null where the metric has no such scale.';
+COMMENT ON COLUMN trajectories.mean_value IS 'Mean of the value over heads.';
+COMMENT ON COLUMN trajectories.n_heads_above IS 'Heads with an excess above .3.';
+COMMENT ON COLUMN trajectories.n_heads IS 'Heads of the model that were compared.';
 
 CREATE VIEW onsets AS
 WITH steps AS (
@@ -56,3 +63,9 @@ SELECT
 FROM steps
 GROUP BY ALL;
 COMMENT ON VIEW onsets IS 'When the best head''s excess passed .3 and stayed past at the next checkpoint: after after_step, by by_step. An onset is an interval; never = not within the run.';
+COMMENT ON COLUMN onsets.threshold IS 'The excess that the best head must pass.';
+COMMENT ON COLUMN onsets.after_step IS 'Last step at which it had not happened yet; null where it never did, or before the first checkpoint.';
+COMMENT ON COLUMN onsets.by_step IS 'First step at which it had; null where it never did.';
+COMMENT ON COLUMN onsets.after_tokens IS 'The same as after_step, in training tokens.';
+COMMENT ON COLUMN onsets.by_tokens IS 'The same as by_step, in training tokens.';
+COMMENT ON COLUMN onsets.status IS 'observed, unconfirmed (at the last checkpoint alone), before the first checkpoint, or never (not within the run).';

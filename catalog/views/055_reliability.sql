@@ -34,6 +34,13 @@ SELECT
 FROM of_checkpoints
 GROUP BY ALL;
 COMMENT ON VIEW reliability IS 'Per model and head metric, at final checkpoints, averaged over training runs: split_half = correlation over heads of the even- and odd-numbered sequences, stepped up to the full length (Spearman-Brown); retest = correlation with a second measurement on fresh inputs; standard_error_of_measurement = half the standard deviation of the halves'' differences; best_head_difference = largest change of the best head''s score on retest; same_best_head = share of runs in which it is the same head. A retest is that of the evidence: by the same version of the probe, with the same parameters. Metrics that no drawn input enters (no halves) are left out; correlations are null below five heads and where all heads score the same, and mean little where they hardly differ, as in controls.';
+COMMENT ON COLUMN reliability.n_runs IS 'Training runs averaged over.';
+COMMENT ON COLUMN reliability.n_heads IS 'Heads of the model.';
+COMMENT ON COLUMN reliability.split_half IS 'Correlation over heads of the even- and odd-numbered sequences, stepped up to the full length.';
+COMMENT ON COLUMN reliability.retest IS 'Correlation over heads with a second measurement on fresh inputs; null where there is none.';
+COMMENT ON COLUMN reliability.standard_error_of_measurement IS 'Half the standard deviation of the halves'' differences, in the metric''s unit: the error of one head''s score.';
+COMMENT ON COLUMN reliability.best_head_difference IS 'Largest change of the best head''s score on retest, in the metric''s unit.';
+COMMENT ON COLUMN reliability.same_best_head IS 'Share of training runs in which the retest names the same best head.';
 
 CREATE VIEW known_groups AS
 WITH grouped AS (
@@ -65,3 +72,8 @@ SELECT
 FROM of_checkpoints
 GROUP BY ALL;
 COMMENT ON VIEW known_groups IS 'Instruments where the answer is known: excess over chance of untrained models (step 0), of controls at their end (one layer: no induction; nothing to learn: independent tokens), and of targets shuffled among queries. mean_excess is over heads, best_excess that of the highest head, which grows with the number of heads.';
+COMMENT ON COLUMN known_groups.known_group IS 'step 0, one layer, nothing to learn, or shuffled targets: why the answer is known.';
+COMMENT ON COLUMN known_groups.n_checkpoints IS 'Checkpoints averaged over.';
+COMMENT ON COLUMN known_groups.mean_excess IS 'Mean excess over heads and checkpoints; 0 is right.';
+COMMENT ON COLUMN known_groups.largest_mean_excess IS 'Largest distance from 0 of a checkpoint''s mean over heads.';
+COMMENT ON COLUMN known_groups.best_excess IS 'Largest excess of any head at any of the checkpoints.';

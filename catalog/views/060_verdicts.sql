@@ -34,6 +34,9 @@ SELECT claim_id, family_id, role, level, subject,
 FROM subjects WHERE rank = 1
 ORDER BY claim_id, family_id;
 COMMENT ON VIEW claim_matrix IS 'Claims by families: the family''s verdict, or its model''s where it has none at that level (calibration and control families are decided at run and model only).';
+COMMENT ON COLUMN claim_matrix.level IS 'Level of the verdict shown: family, or model where the family has none.';
+COMMENT ON COLUMN claim_matrix.subject IS 'The family, or the first of its models in the order of ids.';
+COMMENT ON COLUMN claim_matrix.verdict IS 'The family''s verdict; of families decided by models, that on which these agree, mixed where they contradict each other, else inconclusive.';
 
 CREATE VIEW verdict_changes AS
 WITH history AS (
@@ -90,3 +93,8 @@ FROM moves AS m
 LEFT JOIN runs AS r USING (evaluation_id, claim_id, level, subject)
 ORDER BY m.since_build DESC, kind, m.claim_id, m.level, m.subject;
 COMMENT ON VIEW verdict_changes IS 'Moves of verdicts. kind: change = between holds, fails and mixed; drift = to or from another word; first = newly decided. cause, what else differs from the verdict before: new definition (another version of the claim or of the rules), advisory (one that makes values of its training runs suspect came, changed or was withdrawn), new run (a training run that was not there), and where none of these does, new values (other estimates of the same runs, or another choice of those that count) or unknown; null at the first verdict.';
+COMMENT ON COLUMN verdict_changes.previous IS 'The verdict before; null at the first.';
+COMMENT ON COLUMN verdict_changes.kind IS 'change (between holds, fails and mixed), drift (to or from another word) or first.';
+COMMENT ON COLUMN verdict_changes.claim_changed IS 'Whether it is that of another version of the claim than the verdict before.';
+COMMENT ON COLUMN verdict_changes.cause IS 'What else differs: new definition, advisory, new run, or new values, or unknown; null at the first.';
+COMMENT ON COLUMN verdict_changes.reason IS 'Why the verdict is so now, in one or two sentences.';

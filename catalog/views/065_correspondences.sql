@@ -35,3 +35,16 @@ FROM of_pairs
 GROUP BY ALL
 ORDER BY level, construct, subject_a, subject_b;
 COMMENT ON VIEW correspondence_matrix IS 'The five axes side by side: how alike two training runs of a model, two models of a family or two families are in a mechanism, each axis beside its chance level, with the reason where it cannot be computed. A model or family with itself: the mean over its own runs or models. 1 = the same; chance null: no chance level is defined for it.';
+COMMENT ON COLUMN correspondence_matrix.level IS 'run (two training runs of a model), model (two models of a family) or family.';
+COMMENT ON COLUMN correspondence_matrix.subject_a IS 'run_id, model_id or family_id.';
+COMMENT ON COLUMN correspondence_matrix.functional_likeness IS 'Likeness on the functional axis, 1 = the same; null where it cannot be computed.';
+COMMENT ON COLUMN correspondence_matrix.developmental_likeness IS 'Likeness on the developmental axis, 1 = the same; null where it cannot be computed.';
+COMMENT ON COLUMN correspondence_matrix.positional_likeness IS 'Likeness on the positional axis, 1 = the same; null where it cannot be computed.';
+COMMENT ON COLUMN correspondence_matrix.relational_likeness IS 'Likeness on the relational axis, 1 = the same; null where it cannot be computed.';
+COMMENT ON COLUMN correspondence_matrix.configurational_likeness IS 'Likeness on the configurational axis, 1 = the same; null where it cannot be computed.';
+COMMENT ON COLUMN correspondence_matrix.functional_chance IS 'What chance gives on the functional axis; null where no chance level is defined.';
+COMMENT ON COLUMN correspondence_matrix.developmental_chance IS 'What chance gives on the developmental axis; null where no chance level is defined.';
+COMMENT ON COLUMN correspondence_matrix.positional_chance IS 'What chance gives on the positional axis; null where no chance level is defined.';
+COMMENT ON COLUMN correspondence_matrix.relational_chance IS 'What chance gives on the relational axis; null where no chance level is defined.';
+COMMENT ON COLUMN correspondence_matrix.configurational_chance IS 'What chance gives on the configurational axis; null where no chance level is defined.';
+COMMENT ON COLUMN correspondence_matrix.not_computable IS 'Axes that could not be computed, each with the reason.';

@@ -59,3 +59,8 @@ SELECT
 FROM standing
 ORDER BY model_id, status, claim_id;
 COMMENT ON VIEW model_classes IS 'The claims expected of a model, every model in the catalog, measured or not: status measured (expected = its own verdict), predicted (holds or does_not_hold; basis = class, family or across) or without_guess; verdict = its own, where it has one. Claims that are not about it or do not apply to it, and claims about sizes, are left out.';
+COMMENT ON COLUMN model_classes.status IS 'measured (it has a verdict of its own), predicted or without_guess.';
+COMMENT ON COLUMN model_classes.expected IS 'Its own verdict where it is measured; else holds or does_not_hold, null without a guess.';
+COMMENT ON COLUMN model_classes.basis IS 'verdict (its own), class (the one found for the claim), family or across; null without a guess.';
+COMMENT ON COLUMN model_classes.verdict IS 'Its own verdict, where it has one.';
+COMMENT ON COLUMN model_classes.reason IS 'What the expectation rests on, or why there is none, in words.';

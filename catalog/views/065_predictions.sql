@@ -26,6 +26,9 @@ LEFT JOIN (
 ) AS s ON s.prediction_id = p.prediction_id
 ORDER BY m.model_id, p.claim_id;
 COMMENT ON VIEW prediction_record IS 'Every frozen prediction with its latest score, if the model was measured since (by a version of the claim that was replaced since: the last one by that version). data_seen_before says which data the claim''s criterion was fixed on: a forecast of them is none of the unknown. Null: probability where the claim is not decided in single models, or nothing is expected (basis says why); outcome, errors and skill until the model is measured.';
+COMMENT ON COLUMN prediction_record.frozen_since IS 'Build that first held the prediction.';
+COMMENT ON COLUMN prediction_record.measured_since IS 'Build that first held a measurement of the model; null before.';
+COMMENT ON COLUMN prediction_record.is_frozen_before IS 'Whether the prediction came first; null until the model is measured.';
 
 CREATE VIEW prediction_skill AS
 SELECT
@@ -40,3 +43,11 @@ FROM prediction_record
 GROUP BY ALL
 ORDER BY claim_id, role;
 COMMENT ON VIEW prediction_skill IS 'How each claim''s predictions did so far, by role of the models: mean Brier score, coverage of the 95 % intervals, and skill: 1 - error / error of the base rate (or of `same as the last size`), above 0 where the prediction was better. n_scored = models that were measured since.';
+COMMENT ON COLUMN prediction_skill.n_predictions IS 'Predictions frozen.';
+COMMENT ON COLUMN prediction_skill.n_scored IS 'Those whose model was measured since.';
+COMMENT ON COLUMN prediction_skill.brier IS 'Mean Brier score: mean squared difference of probability and outcome.';
+COMMENT ON COLUMN prediction_skill.brier_skill IS '1 - error / error of the base rate, of the probabilities: above 0 is better than the base rate.';
+COMMENT ON COLUMN prediction_skill.brier_skill_over_last IS 'The same against `same as the last size`.';
+COMMENT ON COLUMN prediction_skill.coverage IS 'Share of training runs inside the 95 % prediction intervals.';
+COMMENT ON COLUMN prediction_skill.estimate_skill IS '1 - squared error / squared error of the base, of the estimates.';
+COMMENT ON COLUMN prediction_skill.estimate_skill_over_last IS 'The same against `same as the last size`.';

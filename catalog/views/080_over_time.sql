@@ -22,6 +22,9 @@ JOIN released AS r USING (evaluation_id)
 LEFT JOIN came_out AS c ON c.released_on = r.released_by
 ORDER BY v.claim_id, v.level, v.subject, r.released_by;
 COMMENT ON VIEW verdicts_by_release IS 'What today''s measurements and criteria would have said when each natural model came out, on the models released by then: one row per day for the models that came out, their families and across families. A family without a row on a day keeps its last one; previous = its verdict before.';
+COMMENT ON COLUMN verdicts_by_release.released_by IS 'The day: models released by then count.';
+COMMENT ON COLUMN verdicts_by_release.came_out IS 'Natural models that came out on that day.';
+COMMENT ON COLUMN verdicts_by_release.previous IS 'The verdict on the day before on which models came out; null on the first.';
 
 CREATE VIEW verdicts_known_by AS
 WITH public AS (
@@ -44,6 +47,11 @@ JOIN public AS p USING (evaluation_id)
 LEFT JOIN became_public AS s ON s.known_on = p.known_by
 LEFT JOIN current_verdicts AS n ON n.claim_id = v.claim_id AND n.level = v.level AND n.subject = v.subject;
 COMMENT ON VIEW verdicts_known_by IS 'What the field could have said from the values public by a day, by today''s criteria: one row per day on which a source became public, for the models, families and across of which something was known. A third clock beside since_build (what this catalog said) and release dates (which models were out).';
+COMMENT ON COLUMN verdicts_known_by.known_by IS 'The day: values public by then count.';
+COMMENT ON COLUMN verdicts_known_by.sources IS 'Sources that became public on that day.';
+COMMENT ON COLUMN verdicts_known_by.verdict IS 'What could have been said.';
+COMMENT ON COLUMN verdicts_known_by.verdict_now IS 'The verdict now, on everything.';
+COMMENT ON COLUMN verdicts_known_by.reason IS 'Why, in one or two sentences.';
 
 CREATE VIEW advisory_effects AS
 WITH conditional AS (
@@ -72,3 +80,12 @@ SELECT advisory_id, suspect, claim_id, level, subject,
 FROM both_ways
 ORDER BY differs DESC, advisory_id, claim_id, level, subject;
 COMMENT ON VIEW advisory_effects IS 'What each advisory in force does to the verdicts: with and without the values that it concerns. suspect = these are left out now (verdict_without stands); else it only informs (verdict_with stands). differs = the two are not the same, and one of them rests on something.';
+COMMENT ON COLUMN advisory_effects.advisory_id IS 'The advisory.';
+COMMENT ON COLUMN advisory_effects.suspect IS 'Whether the values are left out now.';
+COMMENT ON COLUMN advisory_effects.verdict_with IS 'The verdict with the values that it concerns.';
+COMMENT ON COLUMN advisory_effects.verdict_without IS 'The verdict without them.';
+COMMENT ON COLUMN advisory_effects.differs IS 'Whether the two are not the same, and one of them rests on something.';
+COMMENT ON COLUMN advisory_effects.estimate_with IS 'The estimate with them.';
+COMMENT ON COLUMN advisory_effects.estimate_without IS 'The estimate without them.';
+COMMENT ON COLUMN advisory_effects.n_runs_with IS 'Training runs behind the verdict with them.';
+COMMENT ON COLUMN advisory_effects.n_runs_without IS 'Training runs behind the verdict without them.';

@@ -15,3 +15,6 @@ QUALIFY row_number() OVER (
 ) = 1
 ORDER BY is_superseded, f.checkpoint_id, f.probe, f.sample_seed;
 COMMENT ON VIEW failed_checkpoints IS 'The last failure of each probe on each checkpoint (probe checkpoints: it could not be made or fetched), with reason and fault: lasting ones are not tried again by themselves, passing ones by the next run. is_superseded: it succeeded in the same build or later.';
+COMMENT ON COLUMN failed_checkpoints.reason IS 'Why it failed, in words.';
+COMMENT ON COLUMN failed_checkpoints.since_build IS 'Build that first held the failure.';
+COMMENT ON COLUMN failed_checkpoints.is_superseded IS 'Whether it has succeeded since, in the same build or later.';

@@ -1,0 +1,17 @@
+"""`python -m tests.documents` writes catalog/DICTIONARY.md and, from the catalog of the home, catalog/COOKBOOK.md.
+
+Not here: what stands in them (dictionary.py, cookbook.py).
+"""
+
+from catalog.home import Home
+from catalog.read import check_schema, sandboxed
+from tests.documents import cookbook, dictionary
+
+if __name__ == "__main__":
+    dictionary.PATH.write_text(dictionary.page(), encoding="utf-8")
+    print(dictionary.PATH)
+    home = Home.from_environment()
+    check_schema(home)
+    with sandboxed(home.catalog) as connection:
+        cookbook.PATH.write_text(cookbook.page(connection), encoding="utf-8")
+    print(cookbook.PATH)

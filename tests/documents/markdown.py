@@ -1,0 +1,30 @@
+"""Text and tables as Markdown, so that names from outside come out as they are and never as markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+MARKUP = re.compile(r"[\\`*\[\]~$|]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown reads as markup inside of a cell; an underscore only at the edge of a word."""
+HIDDEN = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}
+"""What begins HTML, entities and links that need no markup."""
+LONGEST = 110
+
+
+def plain(text: str) -> str:
+    """Text as Markdown shows it unchanged, on one line."""
+    escaped = MARKUP.sub(r"\\\g<0>", re.sub("|".join(map(re.escape, HIDDEN)), lambda found: HIDDEN[found[0]], text))
+    return re.sub(r"\s+", " ", escaped).strip()
+
+
+def cell(value: object) -> str:
+    """A value of a result, cut where it is long."""
+    text = "" if value is None else str(value)
+    return plain(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
+
+
+def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of texts that are Markdown already."""
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
