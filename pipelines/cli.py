@@ -6,7 +6,6 @@ release (exchange.py). Dagster and torch are imported only by the commands that 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -156,35 +155,43 @@ def report(
 
 
 @app.command(
-    epilog="Examples: [bold]python -m pipelines sql 'FROM claim_matrix'[/]   "
-    "[bold]python -m pipelines sql 'FROM best_heads LIMIT 5' --csv > heads.csv[/]"
+    epilog="Examples: [bold]python -m pipelines sql[/]   [bold]python -m pipelines sql 'FROM claim_matrix'[/]   "
+    "[bold]python -m pipelines sql --cookbook where-induction-heads-sit --csv > heads.csv[/]"
 )
 def sql(
-    query: Annotated[str, typer.Argument(help="SELECT or EXPLAIN; - reads it from standard input.")],
+    query: Annotated[
+        str | None, typer.Argument(help="SELECT or EXPLAIN; - reads it from standard input. Without: a prompt.")
+    ] = None,
+    cookbook: Annotated[
+        bool, typer.Option("--cookbook", help="QUERY names a question of the cookbook; without: lists them.")
+    ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, a list of objects.")] = False,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Into a Parquet file.")] = None,
 ) -> None:
     """Query the catalog: read-only, and no other file is within reach."""
-    import duckdb
-
-    from catalog.read import check_is_query, sandboxed
+    from catalog.questions import question_named, questions
+    from pipelines import asking
     from pipelines.settings import use_defaults
 
-    text = sys.stdin.read() if query == "-" else query
-    check_is_query(text)
-    connection = sandboxed(use_defaults().catalog)
-    try:
-        rows = connection.sql(text).pl()
-    except duckdb.Error as error:
-        raise UserError(
-            f"The query failed: {error}", mend="`FROM duckdb_tables()` lists tables, `DESCRIBE name` columns."
-        ) from None
-    finally:
-        connection.close()
-    if csv:
-        sys.stdout.write(rows.write_csv())
+    home = use_defaults()
+    if query is None and cookbook:
+        out.print(show.cookbook(list(questions().values())))
+        return
+    if query is None and sys.stdin.isatty():
+        from pipelines.prompt import talk
+
+        talk(home, out)
+        return
+    text = question_named(query or "").sql if cookbook else asking.read_query(query or "-", sys.stdin)
+    rows = asking.ask(home, text)
+    if parquet:
+        asking.write_parquet(rows, parquet, home)
+        err.print(f"{rows.height:,} rows: {parquet}", soft_wrap=True)
+    elif csv:
+        sys.stdout.write(asking.as_csv(rows))
     elif as_json:
-        sys.stdout.write(json.dumps(rows.to_dicts(), default=str, indent=1) + "\n")
+        sys.stdout.write(asking.as_json(rows))
     else:
         out.print(show.rows(rows, out.width))
 

@@ -23,7 +23,9 @@ from rich.text import Text
 from assets.models.hub.cache import VARIABLE, budget_bytes, used_bytes
 from assets.probes.registry import Probe
 from assets.study import Study
+from catalog.dictionary import Relation
 from catalog.home import Home
+from catalog.questions import Question
 from catalog.read import open_catalog
 from catalog.store import store_of
 
@@ -188,6 +190,32 @@ def disk(home: Home) -> Table:
         table.add_row(note, path.name, f"{len(files):,}", f"{size / 1e6:,.1f}")
     used, budget = used_bytes(home), budget_bytes()
     table.caption = f"weights fetched from hubs: {used / 1e9:,.1f} of {budget / 1e9:,g} GB ({VARIABLE})"
+    return table
+
+
+def cookbook(found: Sequence[Question]) -> Table:
+    """Questions of the cookbook by name."""
+    table = Table(Column("name", no_wrap=True), "question", box=box.SIMPLE_HEAD)
+    table.caption = "sql --cookbook NAME asks one; its file says what to change"
+    for question in found:
+        table.add_row(question.name, Text(question.question))
+    return table
+
+
+def relations(found: Sequence[Relation]) -> Table:
+    """Tables, views and macros with the first sentence of what they hold."""
+    table = Table(Column("name", no_wrap=True), "kind", "what it holds", box=box.SIMPLE_HEAD)
+    for relation in found:
+        called = f"{relation.name}({', '.join(relation.parameters)})" if relation.kind == "macro" else relation.name
+        table.add_row(called, relation.kind, Text(relation.description.partition(". ")[0].rstrip(".")))
+    return table
+
+
+def columns(relation: Relation) -> Table:
+    """The columns of a table, view or macro, described."""
+    table = Table(Column("column", no_wrap=True), "type", "what it holds", box=box.SIMPLE_HEAD)
+    for column in relation.columns:
+        table.add_row(column.name, column.type.lower(), Text(column.description))
     return table
 
 

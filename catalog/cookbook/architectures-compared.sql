@@ -1,7 +1,7 @@
 -- Do architectures differ in how strong a mechanism gets?
--- One row per architecture: the best head's excess over chance at the end of each training run, summarised over runs, with
--- the weakest run named. A maximum grows with the number of heads, and runs of one model are not independent: runs that
--- were meant to lack the mechanism (controls) are left out.
+-- One row per architecture: the best head's excess over chance at the end of each training run, summarised over runs,
+-- with the weakest run named. A maximum grows with the number of heads, and runs of one model are not independent: runs
+-- that were meant to lack the mechanism (controls) are left out.
 -- Change: metric_id; compared_by to another design property of models: positional_encoding, normalization, n_layers.
 WITH asked AS (
     SELECT 'prefix_matching' AS metric_id

@@ -1,6 +1,6 @@
 -- How would a claim have fared as models came out?
--- Second of three clocks: today's measurements and rules, on the models released by each day. One row per day on which a
--- verdict was another than before. previous is null on the first day.
+-- Second of three clocks: today's measurements and rules, on the models released by each day. One row per day on which
+-- a verdict was another than before. previous is null on the first day.
 -- Change: claim_like to a claim's id or a pattern; level to family or model.
 WITH asked AS (
     SELECT '%' AS claim_like, 'family' AS level

@@ -1,7 +1,7 @@
 -- Which checkpoints are not what their label says?
 -- Kind audit: what the last audit of a training run's hub found (missing, no weights, the bytes of another checkpoint).
--- Kind held: checkpoints whose weights are held here and are the same bytes. Steps 0 and 1 may be: a first optimiser step
--- at a learning rate of 0 changes nothing. Any others make two points of a curve out of one.
+-- Kind held: checkpoints whose weights are held here and are the same bytes. Steps 0 and 1 may be: a first optimiser
+-- step at a learning rate of 0 changes nothing. Any others make two points of a curve out of one.
 -- Change: runs_like to a pattern of run ids, 'pythia-%'.
 WITH asked AS (
     SELECT '%' AS runs_like

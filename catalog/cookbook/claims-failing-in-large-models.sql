@@ -1,6 +1,6 @@
 -- Which claims fail in models of more than 100 million parameters?
--- One row per claim and model in which it was found not to hold. fails_in_smaller tells in how many of the decided smaller
--- models it fails too: where that is none, size may be what breaks the claim (or whatever else came with size).
+-- One row per claim and model in which it was found not to hold. fails_in_smaller tells in how many of the decided
+-- smaller models it fails too: where that is none, size may be what breaks the claim (or whatever else came with size).
 -- Change: more_than (parameters, embeddings included); add 'mixed' to verdicts for models whose training runs disagree.
 WITH asked AS (
     SELECT 100_000_000 AS more_than, ['fails'] AS verdicts

@@ -1,6 +1,6 @@
 -- What does each probe cost?
--- One row per probe and model: seconds on the clock for one checkpoint, hours in all, and the largest memory of a process
--- that ran it (its other probes and the model included). Published values cost nothing here and are left out.
+-- One row per probe and model: seconds on the clock for one checkpoint, hours in all, and the largest memory of a
+-- process that ran it (its other probes and the model included). Published values cost nothing here and are left out.
 -- Change: since_day to count later probe runs alone.
 WITH asked AS (
     SELECT DATE '2000-01-01' AS since_day

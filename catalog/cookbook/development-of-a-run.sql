@@ -1,10 +1,12 @@
 -- How does a mechanism develop over the training of one run?
--- One row per checkpoint: the best head's score and which head it is, beside chance, and how many heads exceed chance by
--- more than .3. Where best_head changes from row to row late in training, no head has taken the job for good.
+-- One row per checkpoint: the best head's score and which head it is, beside chance, and how many heads exceed chance
+-- by more than .3. Where best_head changes from row to row late in training, no head has taken the job for good.
 -- Change: run_id to one of FROM training_runs (here: the one with most checkpoints), metric_id to a metric of heads.
 WITH asked AS (
     SELECT metric_id, arg_max(run_id, (count, run_id)) AS run_id
-    FROM (FROM trajectories SELECT metric_id, run_id, count(*) AS count WHERE metric_id = 'prefix_matching' GROUP BY ALL)
+    FROM (
+        FROM trajectories SELECT metric_id, run_id, count(*) AS count WHERE metric_id = 'prefix_matching' GROUP BY ALL
+    )
     GROUP BY metric_id
 )
 FROM trajectories AS t

@@ -1,6 +1,6 @@
 -- What is expected of a model, measured or not?
--- One row per claim that is about the model: its own verdict where it was measured, else what follows from the class found
--- for the claim, its family's verdict or the verdict across families (basis), with the reason in words.
+-- One row per claim that is about the model: its own verdict where it was measured, else what follows from the class
+-- found for the claim, its family's verdict or the verdict across families (basis), with the reason in words.
 -- Change: model_id to one of FROM models; here the model with most claims that are predicted rather than measured.
 WITH asked AS (
     FROM model_classes

@@ -1,7 +1,8 @@
 -- What was predicted of models before they were measured, and how did it come out?
--- One row per claim and model. held_in is the share of the model's decided training runs in which the claim holds; skill is
--- above 0 where the prediction beat the base rate. Null where the model is not measured yet, or nothing was expected (basis).
--- Where data_seen_before is not null, the claim's rule was fixed on such data: no forecast of the unknown.
+-- One row per claim and model. held_in is the share of the model's decided training runs in which the claim holds;
+-- skill is above 0 where the prediction beat the base rate. Null where the model is not measured yet, or nothing was
+-- expected (basis). Where data_seen_before is not null, the claim's rule was fixed on such data: no forecast of the
+-- unknown.
 -- Change: scored_only to TRUE to leave out what is not measured yet.
 WITH asked AS (
     SELECT FALSE AS scored_only

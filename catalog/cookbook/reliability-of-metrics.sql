@@ -1,7 +1,8 @@
 -- How far can a head's score be trusted?
--- One row per metric: over models, the correlation between the two halves of the inputs (stepped up to the full length) and
--- with a second measurement on fresh inputs, and the error of one head's score in the metric's unit. Differences between
--- heads below twice that error mean nothing. Correlations mean little where all heads score alike, as in controls.
+-- One row per metric: over models, the correlation between the two halves of the inputs (stepped up to the full length)
+-- and with a second measurement on fresh inputs, and the error of one head's score in the metric's unit. Differences
+-- between heads below twice that error mean nothing. Correlations mean little where all heads score alike, as in
+-- controls.
 -- Change: least_retest, to name the models that fall below it.
 WITH asked AS (
     SELECT 0.9 AS least_retest

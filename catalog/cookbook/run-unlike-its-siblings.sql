@@ -1,7 +1,7 @@
 -- Which training run disagrees with the other runs of its model?
--- Siblings differ in seed only. One row per claim and run whose outcome (h holds, f fails, u undecided) is not that of most
--- of its siblings, or whose estimate lies beyond least_distance: its distance from the siblings' mean in their own standard
--- deviations (null where they are all the same). With few siblings it is large by luck now and then.
+-- Siblings differ in seed only. One row per claim and run whose outcome (h holds, f fails, u undecided) is not that of
+-- most of its siblings, or whose estimate lies beyond least_distance: its distance from the siblings' mean in their own
+-- standard deviations (null where they are all the same). With few siblings it is large by luck now and then.
 -- Change: least_distance; fewest_siblings.
 WITH asked AS (
     SELECT 4.0 AS least_distance, 3 AS fewest_siblings

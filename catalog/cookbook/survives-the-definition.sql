@@ -12,8 +12,9 @@ SELECT
     claim_id, subject, v.verdict,
     concat(count(*) FILTER (s.verdict = v.verdict), ' of ', count(*)) AS choices_that_agree,
     histogram(s.verdict) AS verdicts_of_the_choices,
-    list(s.specification_id ORDER BY s.specification_id)
-        FILTER ((s.verdict = 'holds' AND v.verdict = 'fails') OR (s.verdict = 'fails' AND v.verdict = 'holds')) AS reversed_by
+    list(s.specification_id ORDER BY s.specification_id) FILTER (
+        (s.verdict = 'holds' AND v.verdict = 'fails') OR (s.verdict = 'fails' AND v.verdict = 'holds')
+    ) AS reversed_by
 WHERE v.verdict IN ('holds', 'fails', 'mixed')
 GROUP BY ALL
 ORDER BY count(*) FILTER (s.verdict = v.verdict) / count(*), claim_id, subject;

@@ -1,6 +1,6 @@
 -- What could not be measured, and why?
--- One row per probe and reason. Status failed: still unmended; fault lasting is not tried again by itself, passing is, by
--- the next run. Status not_applicable: the probe is not defined for the model, which is an answer and no fault.
+-- One row per probe and reason. Status failed: still unmended; fault lasting is not tried again by itself, passing is,
+-- by the next run. Status not_applicable: the probe is not defined for the model, which is an answer and no fault.
 -- Change: statuses to ['failed'] to see what needs mending alone.
 WITH asked AS (
     SELECT ['failed', 'not_applicable'] AS statuses

@@ -1,6 +1,6 @@
 -- What could the field have said from the values that were public by a day?
--- Third of three clocks: today's rules, on published values alone, from the day on which each source became public. One row
--- per claim with a definite word then or now; our own measurements since make the difference.
+-- Third of three clocks: today's rules, on published values alone, from the day on which each source became public. One
+-- row per claim with a definite word then or now; our own measurements since make the difference.
 -- Change: on_day to a day; here the last one on which a source became public. level to model or across.
 WITH asked AS (
     SELECT (SELECT max(known_by) FROM verdicts_known_by) AS on_day, 'family' AS level

@@ -1,6 +1,7 @@
 -- In which layers do the induction heads of finished models sit?
--- One row per model: its heads whose score exceeds chance by more than least_excess, counted over training runs, and their
--- depth (1 = the last layer; layers are counted from 0). heads_by_layer maps each layer to its number of such heads.
+-- One row per model: its heads whose score exceeds chance by more than least_excess, counted over training runs, and
+-- their depth (1 = the last layer; layers are counted from 0). heads_by_layer maps each layer to its number of such
+-- heads.
 -- Change: metric_id to any metric of heads (FROM metrics WHERE grain = 'head'), least_excess to be stricter.
 WITH asked AS (
     SELECT 'prefix_matching' AS metric_id, 0.3 AS least_excess

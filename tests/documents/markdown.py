@@ -20,8 +20,19 @@ def plain(text: str) -> str:
 
 def cell(value: object) -> str:
     """A value of a result, cut where it is long."""
-    text = "" if value is None else str(value)
+    text = written(value)
     return plain(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
+
+
+def written(value: object) -> str:
+    """A value as text: lists without brackets, entries of a map as `key: value`."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return ", ".join(f"{written(key)}: {written(each)}" for key, each in value.items())
+    return ", ".join(map(written, value)) if isinstance(value, list) else str(value)
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
