@@ -20,7 +20,7 @@ BIN := $(VENV)/bin
 TESTS ?=
 JOBS ?= 2
 
-.PHONY: demo test ray ui report bench soak validate architectures lint lock clean help
+.PHONY: demo test ray ui report bench soak validate architectures docs lint lock clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -67,6 +67,10 @@ validate: $(VENV)/.installed
 # Writes assets/models/ARCHITECTURES.md: which decoder classes of transformers are measured, and how.
 architectures: $(VENV)/.installed
 	@$(BIN)/python -m tests.architectures
+
+# Writes catalog/DICTIONARY.md from the comments, and catalog/COOKBOOK.md with the answers of the home's catalog (the demo's).
+docs: $(VENV)/.installed
+	@$(BIN)/python -m tests.documents
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

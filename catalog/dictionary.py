@@ -1,7 +1,7 @@
 """What stands in a catalog: its tables, views and macros with their columns, as their comments describe them.
 
-Here: reading the descriptions. A view's column without a comment of its own has that of the column of the same name in
-what the view reads. Not here: the comments (schema.sql, views/), the page made of them (tests/documents).
+Here: reading the descriptions. A view's column without a comment of its own has that of the column of the same name
+in what the view reads. Not here: the comments (schema.sql, views/), the page made of them (tests/documents).
 """
 
 from __future__ import annotations
@@ -104,7 +104,10 @@ def _read_by(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
 
 
 def _completed(found: list[Relation], words: dict[str, list[str]]) -> list[Relation]:
-    """The same, columns of views described by what the views read where they have no description of their own."""
+    """The same, columns described by what their view or macro reads where they have no description of their own.
+
+    Columns of macros can have none: those of a view made of the macro speak for them.
+    """
     by_name = {relation.name: relation for relation in found}
 
     def below(name: str) -> Iterator[Relation]:
@@ -116,16 +119,17 @@ def _completed(found: list[Relation], words: dict[str, list[str]]) -> list[Relat
             seen |= set(level)
             yield from (by_name[word] for word in level)
 
-    def described(column: Column, view: str) -> Column:
+    def described(column: Column, of: Relation) -> Column:
         if column.description:
             return column
-        for relation in below(view):
+        made_of_it = [r for r in found if r.kind == "view" and of.kind == "macro" and of.name in words[r.name]]
+        for relation in (*made_of_it, *below(of.name)):
             for other in relation.columns:
                 if other.name == column.name and other.description:
                     return Column(column.name, column.type, other.description, other.refers_to)
         return column
 
     return [
-        Relation(r.name, r.kind, r.description, tuple(described(c, r.name) for c in r.columns), r.key, r.parameters)
+        Relation(r.name, r.kind, r.description, tuple(described(c, r) for c in r.columns), r.key, r.parameters)
         for r in found
     ]

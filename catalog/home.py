@@ -93,6 +93,11 @@ class Home:
         return self.root / "catalog.duckdb"
 
     @property
+    def sql_history(self) -> Path:
+        """Queries typed at the prompt of `sql`."""
+        return self.root / "sql-history"
+
+    @property
     def staging(self) -> Path:
         return self.root / "staging"
 

@@ -43,7 +43,6 @@ A query ends with ; and may run over several lines. Tab completes, the arrow key
   .help              this
   .exit              or Ctrl-D
 Only SELECT and EXPLAIN run, and no other file is within reach. Ctrl-C stops a query."""
-HISTORY = "sql-history"
 WORD = re.compile(r"\w*$")
 
 
@@ -64,7 +63,7 @@ def talk(home: Home, out: Console) -> None:
             completer=Names(known, _keywords(connection)),
             complete_style=CompleteStyle.READLINE_LIKE,
             complete_while_typing=False,
-            history=_history(home.root),
+            history=_history(home.sql_history),
             lexer=PygmentsLexer(SqlLexer),
         )
         out.print("The catalog, read-only. .help tells more, .exit leaves.")
@@ -176,8 +175,7 @@ def _keys() -> KeyBindings:
     return keys
 
 
-def _history(folder: Path) -> History:
+def _history(path: Path) -> History:
     """Kept in the home, where that can be written to."""
-    path = folder / HISTORY
-    writable = os.access(path if path.exists() else folder, os.W_OK)
+    writable = os.access(path if path.exists() else path.parent, os.W_OK)
     return FileHistory(path) if writable else InMemoryHistory()
