@@ -337,8 +337,17 @@ class Record:
         Raises:
             UserError: newer code than this made one of them.
         """
-        found = [self.read(f"builds/{name}") for name in self.store.names("builds")]
-        newest = max((build.get("schema_version", 0) for build in found), default=0)
+        self.check_understood()
+        return [self.read(f"builds/{name}") for name in self.store.names("builds")]
+
+    def check_understood(self) -> None:
+        """Refuses a record that newer code has published from: its last build is of a newer schema.
+
+        Raises:
+            UserError: it is.
+        """
+        last = self.store.names("builds")[-1:]
+        newest = self.read(f"builds/{last[0]}").get("schema_version", 0) if last else 0
         if newest > SCHEMA_VERSION:
             raise UserError(
                 f"This record was written by a newer version of the project: its schema is version {newest}, and only "
@@ -346,7 +355,6 @@ class Record:
                 where=self.store.location,
                 mend="Update the project, or name another home in MOVING_TARGET_HOME. Nothing was changed.",
             )
-        return found
 
     def put_build(self, build: Row) -> None:
         """Appends a build; it exists from now on, whatever happens to the catalog file."""

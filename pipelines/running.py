@@ -44,10 +44,11 @@ def run_study(name: str, n_workers: int, out: Console, err: Console, *, retry: b
     """Brings home, catalog and report up to a study; with `retry` what failed lastingly is tried again too.
 
     Raises:
-        UserError: the study is faulty, or publishing failed. Training runs that failed are told at the end, with exit
-            status 1, after everything else was published.
+        UserError: the study is faulty, newer code wrote the record, or publishing failed. Training runs that failed
+            are told at the end, with exit status 1, after everything else was published.
     """
     home = use_defaults()
+    Record(home).check_understood()
     study, before = checked(name), last_build(home)
     plans = plan(study, Record(home), retry=retry)
     due = [run for run in plans if run.due]

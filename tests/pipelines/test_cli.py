@@ -230,3 +230,15 @@ def test_predict_refuses_what_was_measured(invoke: Invoke, tiny: Tiny) -> None:
 
     assert isinstance(outcome.exception, UserError)
     assert "tiny-neox-model was measured already" in str(outcome.exception)
+
+
+def test_a_record_of_newer_code_is_refused_before_anything_is_measured(tiny_study: str, tmp_path: Path) -> None:
+    builds = tmp_path / "home" / "record" / "builds"
+    builds.mkdir(parents=True)
+    (builds / "000001.json").write_text(json.dumps({"build": 1, "schema_version": 99, "digest": "", "entries": []}))
+
+    outcome = CliRunner().invoke(app, ["run", tiny_study])
+
+    assert isinstance(outcome.exception, UserError)
+    assert "its schema is version 99" in str(outcome.exception)
+    assert [path.name for path in builds.parent.iterdir()] == ["builds"]
