@@ -38,6 +38,9 @@ n/a = not_applicable: outside the claim's class, or its instrument failed there"
 STYLES = {"holds": "green", "fails": "red", "mixed": "yellow", "inconclusive": "cyan"}
 LEVELS = ("run", "model", "architecture", "family", "across")
 MOST_ROWS, MOST_RECORDS, MOST_CHARACTERS = 100, 10, 80
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+PLAN = ["explain_key", "explain_value"]
+"""Columns of what EXPLAIN gives."""
 NARROWEST = 14
 """Characters to which a column of long values may be squeezed."""
 NEXT_STEPS = """
@@ -219,8 +222,10 @@ def columns(relation: Relation) -> Table:
     return table
 
 
-def rows(frame: pl.DataFrame, width: int) -> Table:
+def rows(frame: pl.DataFrame, width: int) -> Table | Text:
     """A query's result, its first hundred rows; where they are not readable in `width`, one value a line."""
+    if frame.columns == PLAN:
+        return Text("\n".join(map(_written, frame["explain_value"])))
     if sum(_least(frame, name) + 3 for name in frame.columns) > width:
         return _records(frame)
     table = Table()
@@ -252,7 +257,9 @@ def _records(frame: pl.DataFrame) -> Table:
 
 
 def _written(value: object) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    """A value as text, characters that would command a terminal as their codes."""
+    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def _short(value: object) -> str:

@@ -3,6 +3,9 @@
 Not here: what stands in them (dictionary.py, cookbook.py).
 """
 
+import sys
+
+from catalog.errors import UserError
 from catalog.home import Home
 from catalog.read import check_schema, sandboxed
 from tests.documents import cookbook, dictionary
@@ -11,7 +14,10 @@ if __name__ == "__main__":
     dictionary.PATH.write_text(dictionary.page(), encoding="utf-8")
     print(dictionary.PATH)
     home = Home.from_environment()
-    check_schema(home)
+    try:
+        check_schema(home)
+    except UserError as error:
+        sys.exit(str(error))
     with sandboxed(home.catalog) as connection:
         cookbook.PATH.write_text(cookbook.page(connection), encoding="utf-8")
     print(cookbook.PATH)

@@ -140,6 +140,20 @@ def test_the_cookbook_is_listed_and_a_question_of_it_asked(invoke: Invoke, tmp_p
     assert "2 rows" in kept.stderr
 
 
+def test_names_that_would_command_a_terminal_are_shown_as_codes(invoke: Invoke) -> None:
+    output = invoke("sql", "SELECT chr(27) || '[2J[bold]' || chr(7) || chr(155) AS name").output
+
+    assert "\\x1b[2J[bold]\\x07\\x9b" in output
+    assert not set(output) & {"\x1b", "\x07", "\x9b"}
+
+
+def test_a_plan_is_shown_whole(invoke: Invoke) -> None:
+    output = invoke("sql", "EXPLAIN SELECT run_id, count(*) FROM training_runs GROUP BY run_id").output
+
+    assert "training_runs" in output
+    assert len(output.splitlines()) > 10
+
+
 def test_a_question_that_the_cookbook_lacks_is_told_with_those_near(invoke: Invoke) -> None:
     outcome = invoke("sql", "--cookbook", "costs-of-probes")
 
