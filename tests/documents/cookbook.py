@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from catalog.questions import FOLDER, Question, questions
-from tests.documents.markdown import cell, table
+from tests.documents.markdown import cell, plain, table
 
 PATH = FOLDER.parent / "COOKBOOK.md"
 MOST_ROWS = 8
@@ -20,8 +20,11 @@ HEAD = """\
 
 <!-- Written by `make docs`; a test holds its SQL to the files in cookbook/. -->
 
-Questions that can be asked of `catalog.duckdb`, with their answers in the catalog of `make demo` (with the published
-data that the README names). What you may want to change stands in each query's first part, `asked`.
+Questions that can be asked of `catalog.duckdb`, with their answers in the catalog of `make demo`:
+
+{contents}
+
+What you may want to change stands in each query's first part, `asked`.
 
 ```sh
 .venv/bin/python -m pipelines sql --cookbook                          # lists them
@@ -36,7 +39,19 @@ What each table and column holds: [DICTIONARY.md](DICTIONARY.md).
 def page(connection: duckdb.DuckDBPyConnection) -> str:
     found = questions().values()
     contents = "\n".join(f"- [{question.question}](#{anchor(question.question)})" for question in found) + "\n"
-    return "\n".join([HEAD, contents, *(section(question, connection) for question in found)])
+    head = HEAD.replace("{contents}", held(connection))
+    return "\n".join([head, contents, *(section(question, connection) for question in found)])
+
+
+def held(connection: duckdb.DuckDBPyConnection) -> str:
+    """What was measured in a catalog, and published by others."""
+    rows = connection.execute(
+        "FROM current_probe_runs JOIN checkpoints USING (checkpoint_id) JOIN training_runs USING (run_id) "
+        "JOIN models USING (model_id) SELECT provenance, count(DISTINCT run_id), string_agg(DISTINCT family_id, ', ' "
+        "ORDER BY family_id) GROUP BY provenance ORDER BY provenance"
+    ).fetchall()
+    told = {"measured": "training runs measured here", "published": "training runs that others published values of"}
+    return "\n".join(f"- {n} {told[provenance]}: {plain(families)}" for provenance, n, families in rows)
 
 
 def section(question: Question, connection: duckdb.DuckDBPyConnection) -> str:
@@ -52,8 +67,8 @@ def anchor(heading: str) -> str:
 def answered(answer: pl.DataFrame) -> str:
     """The first rows, and how many there are."""
     if answer.is_empty():
-        return "In the demo's catalog: no row.\n"
+        return "Answer: no row.\n"
     shown = table(answer.columns, [[cell(value) for value in row] for row in answer.head(MOST_ROWS).iter_rows()])
     rows = "one row" if answer.height == 1 else f"{answer.height:,} rows"
     first = f", the first {MOST_ROWS}" if answer.height > MOST_ROWS else ""
-    return f"In the demo's catalog: {rows}{first}.\n\n{shown}"
+    return f"Answer: {rows}{first}.\n\n{shown}"

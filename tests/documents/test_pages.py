@@ -80,6 +80,6 @@ def test_an_answer_shows_its_first_rows_and_how_many_there_are() -> None:
         many = cookbook.answered(connection.sql("SELECT 7 + range AS n FROM range(20) ORDER BY 1").pl())
         none = cookbook.answered(connection.sql("SELECT 1 AS n WHERE FALSE").pl())
 
-    assert many.splitlines()[0] == "In the demo's catalog: 20 rows, the first 8."
+    assert many.splitlines()[0] == "Answer: 20 rows, the first 8."
     assert many.splitlines()[-1] == "| 14 |"
-    assert none == "In the demo's catalog: no row.\n"
+    assert none == "Answer: no row.\n"
