@@ -2,7 +2,7 @@
 -- Kind conflict: two claims that cannot both be right of models in the catalog, with the cheapest measurement that
 -- would tell; settles counts the pairs of claims. Kind undecided: what keeps verdicts of families and across families
 -- from being decided; settles counts the verdicts. Reasons that differ only in numbers are counted apart.
--- Change: level to model to see what single models lack.
+-- Change: levels to ['model'] to see what single models lack.
 WITH asked AS (
     SELECT ['family', 'across'] AS levels
 ),

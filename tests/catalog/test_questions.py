@@ -168,9 +168,11 @@ def test_induction_heads_sit_where_they_were_put(home_with: MakeHome) -> None:
 def test_claims_that_fail_in_large_models_are_those_that_were_said_to(home_with: MakeHome) -> None:
     found = answer(home_with(unchanged), "claims-failing-in-large-models")
 
-    assert [(row["claim_id"], row["model_id"], row["fails_in_smaller"]) for row in found] == [
-        ("no-induction-in-one-layer", "smollm2-135m-instruct-q4_1", "1 of 2"),
-        ("previous-token-before-induction", "pythia-160m", "0 of 2"),
+    columns = ("claim_id", "model_id", "runs_failing", "runs_decided", "failing_smaller_models")
+    assert [tuple(row[name] for name in columns) for row in found] == [
+        ("no-induction-in-one-layer", "smollm2-135m-instruct-q4_1", 1, 1, "1 of 2"),
+        ("prefix-matching-reliable", "smollm2-135m-instruct-q4_1", 1, 1, "0 of 1"),
+        ("previous-token-before-induction", "pythia-160m", 5, 5, "0 of 2"),
     ]
 
 

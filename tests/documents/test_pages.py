@@ -20,6 +20,7 @@ HOSTILE = (
     "[here](https://example.org) ![x](y) <https://example.org>",
     "&amp; &#60;b&#62; \\| \\*",
     "$x$ snake_case_name _private_ a\nb",
+    "www.example.org http://example.org a@example.org seed0@step1",
     "❄ {{ x }} # no heading",
 )
 
@@ -41,6 +42,12 @@ def test_a_hostile_name_comes_out_as_text(text: str) -> None:
     cells = [token.children or [] for token in tokens if token.type == "inline"]
     assert "".join(each.content for each in cells[2]) == " ".join(text.split())
     assert cells[3][0].content == "after"
+
+
+def test_a_bare_address_is_left_no_link() -> None:
+    assert plain("www.example.org https://a.b me@a.b run-seed0@step1") == (
+        "www&#46;example.org https&#58;//a.b me&#64;a.b run-seed0@step1"
+    )
 
 
 def test_lists_maps_and_nulls_of_a_result_are_readable() -> None:
