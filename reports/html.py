@@ -65,6 +65,18 @@ def family_path(family: str) -> str:
     return f"families/{slug(family)}.html"
 
 
+def model_path(model: str) -> str:
+    return f"models/{slug(model)}.html"
+
+
+def run_path(model: str, run: str) -> str:
+    return f"models/{slug(model)}/{slug(run)}.html"
+
+
+def mechanism_path(construct: str) -> str:
+    return f"mechanisms/{slug(construct)}.html"
+
+
 def web_address(text: str | None) -> str | None:
     """The text where it is a web address; other schemes (javascript:) are no link."""
     return text if text and re.fullmatch(r"https?://[^\s<>\"']+", text) else None
@@ -117,8 +129,11 @@ def environment() -> Environment:
         web_address=web_address,
         claim_path=claim_path,
         family_path=family_path,
+        model_path=model_path,
+        mechanism_path=mechanism_path,
     )
     jinja.globals.update(
+        run_path=run_path,
         count=words.count,
         interval=words.interval,
         verdict_words=words.VERDICTS,

@@ -26,7 +26,7 @@ from catalog.read import hold, open_catalog
 from catalog.store import told_plainly
 from reports.charts.theme import CONFIG
 from reports.html import Page, environment
-from reports.pages import changes, claim, facts, family, index, methods
+from reports.pages import changes, claim, facts, family, index, methods, model
 from reports.pages.next_steps import next_steps
 
 HERE = Path(__file__).parent
@@ -113,6 +113,8 @@ def _pages(catalog: duckdb.DuckDBPyConnection, common: facts.Facts, builds: list
         yield claim.page(catalog, common, row, numbers)
     for row in common.families:
         yield family.page(catalog, common, row, numbers[row["family_id"]])
+    for row in common.models:
+        yield from model.pages(catalog, common, row, numbers[row["family_id"]])
     yield methods.page(catalog, common)
     yield changes.page(builds)
 

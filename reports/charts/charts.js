@@ -12,10 +12,11 @@ async function draw(holder) {
   try {
     const {view} = await vegaEmbed(holder, spec, options);
     holder.querySelector("svg").setAttribute("aria-hidden", "true");  // the holder's label says what is in it
-    const menu = holder.closest("figure").querySelector("select[data-parameter]");
-    if (menu) {
-      const choose = () => view.signal(menu.dataset.parameter, menu.value).runAsync();
-      menu.addEventListener("change", choose);
+    for (const control of holder.closest("figure").querySelectorAll("[data-parameter]")) {
+      const isSlider = control.type === "range";
+      const choose = () =>
+        view.signal(control.dataset.parameter, isSlider ? control.valueAsNumber : control.value).runAsync();
+      control.addEventListener(isSlider ? "input" : "change", choose);
       await choose();
     }
   } catch (error) {
@@ -24,7 +25,19 @@ async function draw(holder) {
   }
 }
 
+// Says in words, to the eye and to screen readers, where a slider stands.
+function tellPlace(slider) {
+  const tell = () => {
+    const place = slider.list.options[slider.valueAsNumber].label;
+    slider.setAttribute("aria-valuetext", place);
+    slider.parentElement.querySelector("output").value = place;
+  };
+  slider.addEventListener("input", tell);
+  tell();
+}
+
 async function drawAll(within) {
+  within.querySelectorAll("input[type=range][data-parameter]").forEach(tellPlace);
   for (const holder of within.querySelectorAll("[data-chart]:not([data-drawn])")) {
     holder.dataset.drawn = "";
     await draw(holder);

@@ -40,6 +40,19 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Slider:
+    """A slider that sets one parameter of all panels of its figure to the number of a place, 0 to the last.
+
+    Attributes:
+        places: what each place is called, in order; it starts at the last.
+    """
+
+    label: str
+    parameter: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Figure:
     """Panels that share a caption. Without panels it shows the caption alone: no chart is ever empty.
 
@@ -56,5 +69,6 @@ class Figure:
     panels: tuple[Panel, ...] = ()
     legend: tuple[Key, ...] = ()
     choice: Choice | None = None
+    slider: Slider | None = None
     heat: bool = False
     """Whether the legend is the ten-step colour scale."""

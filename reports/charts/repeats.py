@@ -25,7 +25,8 @@ def query(family: str) -> Query:
     """All checkpoint-wide values of a family but those by distance or frequency."""
     return Query(
         """
-SELECT model_id, run_id, metric_id, variant_id, stratum, step, is_final, value, chance, standard_error, provenance
+SELECT model_id, run_id, metric_id, variant_id, stratum, step, tokens_seen, is_final, value, chance, standard_error,
+    provenance
 FROM evidence
 JOIN models USING (model_id, family_id)
 WHERE family_id = $family AND layer IS NULL AND head IS NULL AND stratum IN ('', 'part=first', 'part=second')

@@ -84,14 +84,16 @@ def series(metric: str) -> Series:
     return KNOWN.get(metric, Series(readable(metric), "var(--s-other)"))
 
 
-def step_axis(last: int, title: str = "training step") -> alt.X:
+def step_axis(last: int, title: str = "training step", field: str = "step") -> alt.X:
     """The axis of training steps: logarithmic (symlog, so that step 0 has a place) past 2,000 steps, else linear."""
     if last <= 2000:
-        return alt.X("step:Q", title=title, scale=alt.Scale(domain=[0, last], nice=False), axis=alt.Axis(tickCount=5))
+        return alt.X(
+            f"{field}:Q", title=title, scale=alt.Scale(domain=[0, last], nice=False), axis=alt.Axis(tickCount=5)
+        )
     decades = [0, 1, *(10**power for power in range(1, 12) if 10**power <= last)]
     labels = "datum.value >= 1000 ? format(datum.value / 1000, ',') + 'k' : format(datum.value, ',')"
     return alt.X(
-        "step:Q",
+        f"{field}:Q",
         title=f"{title} (log scale)",
         scale=alt.Scale(type="symlog", constant=1, domain=[0, last], nice=False),
         axis=alt.Axis(values=decades, labelExpr=labels),

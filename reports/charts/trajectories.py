@@ -36,15 +36,15 @@ SCORES = f"""
 WITH placebos AS ({PLACEBO_PAIRS}
 ),
 scores AS (
-    SELECT family_id, model_id, run_id, checkpoint_id, step, is_final, metric_id, variant_id, layer, head,
-        value, chance, provenance
+    SELECT family_id, model_id, run_id, checkpoint_id, step, tokens_seen, is_final, metric_id, variant_id,
+        layer, head, value, chance, provenance
     FROM head_scores
     WHERE family_id = $family
       AND metric_id <> 'prefix_matching_placebo'
       AND variant_id NOT IN (SELECT variant_id FROM placebos)
     UNION ALL
-    SELECT s.family_id, s.model_id, s.run_id, s.checkpoint_id, s.step, s.is_final, 'induction', s.variant_id,
-        s.layer, s.head, coalesce(s.excess - p.excess, s.value - p.value), 0, s.provenance
+    SELECT s.family_id, s.model_id, s.run_id, s.checkpoint_id, s.step, s.tokens_seen, s.is_final, 'induction',
+        s.variant_id, s.layer, s.head, coalesce(s.excess - p.excess, s.value - p.value), 0, s.provenance
     FROM head_scores AS s
     JOIN placebos USING (variant_id)
     JOIN head_scores AS p
@@ -59,7 +59,7 @@ def query(family: str) -> Query:
     return Query(
         SCORES
         + """
-SELECT model_id, run_id, metric_id, variant_id, step, value, layer, head, scores.chance, provenance,
+SELECT model_id, run_id, metric_id, variant_id, step, tokens_seen, value, layer, head, scores.chance, provenance,
     coalesce(has_excess, TRUE) AS has_excess
 FROM scores
 JOIN models USING (model_id)

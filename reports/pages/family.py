@@ -151,10 +151,16 @@ def claim_standings(facts: Facts, family: str) -> list[Standing]:
 
 @dataclass(frozen=True)
 class Design:
-    """The design table: per property its label and, per model, the value and its source's number (0: read here)."""
+    """The design table: per property its label and, per model, the value and its source's number (0: read here).
+
+    Attributes:
+        rows: what differs between the models first.
+        differing: labels of the rows that differ.
+    """
 
     rows: list[tuple[str, list[tuple[str, int]]]]
     sources: list[str]
+    differing: list[str]
 
 
 def design(models: list[Row]) -> Design:
@@ -167,7 +173,8 @@ def design(models: list[Row]) -> Design:
             found = [s.get(key, "") if m[key] is not None else "" for m, s in zip(models, stated, strict=True)]
             numbers = [sources.setdefault(source, len(sources) + 1) if source else 0 for source in found]
             rows.append((label, [(_written(key, m[key]), n) for m, n in zip(models, numbers, strict=True)]))
-    return Design(rows, list(sources))
+    differing = [label for label, row in rows if len({value for value, _ in row}) > 1]
+    return Design(sorted(rows, key=lambda row: row[0] not in differing), list(sources), differing)
 
 
 def _stated(model: Row) -> dict[str, str]:

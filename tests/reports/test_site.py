@@ -224,6 +224,11 @@ def _hostile(tables: Tables) -> None:
         row["statement"] = row["citation"] = row["criterion"] = HOSTILE * 10
     for row in tables["models"]:
         row["architecture"] = HOSTILE
+    for table in ("models", "training_runs"):
+        for row in tables[table]:
+            row["model_id"] = HOSTILE if row["model_id"] == "pythia-14m" else row["model_id"]
+    for row in tables["training_runs"]:
+        row["description"] = HOSTILE
     for row in tables["metrics"]:
         row["definition"] = HOSTILE
 
@@ -240,7 +245,7 @@ def test_names_from_outside_stay_text(home_with, parse):
             assert not page.all("img")
             assert not [e for e in page.all("a") if not re.match(r"https://|[#\w.]", e.attributes["href"])]
             assert not [e for e in page.all("a") if e.attributes["href"].startswith("javascript:")]
-            assert HOSTILE in page.text
+            assert HOSTILE in page.text or path.startswith("models/")
             assert b"<script>alert" not in content
     assert any(re.fullmatch(r"families/script-alert-x-script-[0-9a-f]{8}\.html", path) for path in made)
 

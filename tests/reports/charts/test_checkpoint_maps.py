@@ -1,0 +1,62 @@
+"""Maps of a run's checkpoints: what the slider moves through, what is said, and what is left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from reports.charts import checkpoint_maps
+
+
+@pytest.fixture
+def maps(catalog):
+    return checkpoint_maps.read(catalog, "calibration-neox", "calibration-neox-2l-seed2")
+
+
+def test_the_slider_has_a_place_per_checkpoint_in_the_order_of_training(maps):
+    figure = checkpoint_maps.figure(maps, "calibration-neox", "calibration-neox-2l-seed2")
+
+    assert figure.slider.places[0] == "step 0 (0 tokens)"
+    assert figure.slider.places[-1] == "step 500 (1.02M tokens)"
+    assert len(figure.slider.places) == 13
+    assert [panel.title for panel in figure.panels][:2] == ["Prefix matching minus placebo", "Previous token"]
+
+
+def test_a_head_has_a_value_at_every_place(maps, catalog):
+    figure = checkpoint_maps.figure(maps, "calibration-neox", "calibration-neox-2l-seed2")
+
+    cells = figure.panels[1].spec["datasets"]["cells"]
+    measured = catalog.sql(
+        "SELECT value FROM head_scores WHERE run_id = 'calibration-neox-2l-seed2' AND metric_id = 'previous_token' "
+        "AND layer = 0 AND head = 2 ORDER BY step"
+    ).fetchall()
+    assert len(cells) == 8
+    [cell] = [cell for cell in cells if (cell["l"], cell["h"]) == (0, 2)]
+    assert cell["v"] == pytest.approx([value for (value,) in measured], abs=5e-4)
+
+
+def test_the_caption_says_where_the_top_head_is_and_since_when(maps):
+    figure = checkpoint_maps.figure(maps, "calibration-neox", "calibration-neox-2l-seed2")
+
+    assert "at step 500 (1.02M tokens) the highest value is 0.905, at layer 1, head 1" in figure.caption
+    assert "it has been the top head since step" in figure.caption
+
+
+def test_of_more_checkpoints_than_the_page_can_hold_some_are_shown_evenly_spaced(maps, monkeypatch):
+    monkeypatch.setattr(checkpoint_maps, "VALUES", 100)
+
+    figure = checkpoint_maps.figure(maps, "calibration-neox", "calibration-neox-2l-seed2")
+
+    assert figure.slider.places[0] == "step 0 (0 tokens)"
+    assert figure.slider.places[-1] == "step 500 (1.02M tokens)"
+    assert len(figure.slider.places) == 4
+    assert "The slider shows 4 of 13 checkpoints, evenly spaced." in figure.caption
+
+
+def test_a_run_of_which_no_head_was_measured_gets_a_sentence(catalog):
+    maps = checkpoint_maps.read(catalog, "calibration-neox", "no such run")
+
+    figure = checkpoint_maps.figure(maps, "calibration-neox", "no such run")
+
+    assert not figure.panels
+    assert figure.slider is None
+    assert "No map: none of prefix matching minus placebo" in figure.caption
