@@ -26,7 +26,7 @@ from catalog.read import hold, open_catalog
 from catalog.store import told_plainly
 from reports.charts.theme import CONFIG
 from reports.html import Page, environment
-from reports.pages import changes, claim, facts, family, index, methods, model
+from reports.pages import changes, claim, facts, family, index, mechanism, methods, model
 from reports.pages.next_steps import next_steps
 
 HERE = Path(__file__).parent
@@ -116,6 +116,7 @@ def _pages(catalog: duckdb.DuckDBPyConnection, common: facts.Facts, builds: list
     for row in common.models:
         yield from model.pages(catalog, common, row, numbers[row["family_id"]])
     yield methods.page(catalog, common)
+    yield from mechanism.pages(catalog, common)
     yield changes.page(builds)
 
 
