@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
 from typing import Any
 
 import altair as alt
 import duckdb
+import numpy as np
+import polars as pl
 
 from reports.charts.figure import Figure, Panel, Slider
 from reports.charts.head_maps import CELL, MAPPED, NARROW, SMALL
@@ -28,16 +29,17 @@ VALUES = 60_000
 """Values that a page's maps may hold; of more, evenly spaced checkpoints are shown and the caption says so."""
 
 
-def query(family: str, run: str) -> Query:
-    """Every head's scores at every checkpoint of a training run."""
+def query(family: str, model: str) -> Query:
+    """Every head's scores on the mapped metrics at every checkpoint of a model's training runs."""
+    metrics = ", ".join(f"'{metric}'" for metric in MAPPED)
     return Query(
         SCORES
-        + """
-SELECT metric_id, variant_id, checkpoint_id, label, step, tokens_seen, layer, head, value
-FROM (SELECT * FROM scores WHERE run_id = $run)
+        + f"""
+SELECT run_id, metric_id, variant_id, checkpoint_id, label, step, tokens_seen, layer, head, value
+FROM (SELECT * FROM scores WHERE model_id = $model AND value IS NOT NULL AND metric_id IN ({metrics}))
 JOIN (SELECT checkpoint_id, label FROM checkpoints) USING (checkpoint_id)
-ORDER BY metric_id, variant_id, step NULLS LAST, checkpoint_id, layer, head""",
-        {"family": family, "run": run},
+ORDER BY run_id, metric_id, variant_id, step NULLS LAST, checkpoint_id, layer, head""",
+        {"family": family, "model": model},
     )
 
 
@@ -68,62 +70,66 @@ class Top:
 
 @dataclass(frozen=True)
 class Maps:
-    """A training run's scores by metric, checkpoint and head, of the metrics that are mapped.
+    """A training run's scores on the metrics that are mapped.
 
     Attributes:
         moments: checkpoints in the order of training.
-        scores: by metric and checkpoint, the value by (layer, head).
+        scores: by metric, rows of checkpoint_id, layer, head and value, of one variant.
+        tops: by metric and checkpoint the best head; of equal ones the first.
     """
 
     moments: list[Moment]
-    scores: dict[str, dict[str, dict[tuple[int, int], float]]]
-
-    def top(self, metric: str, checkpoint: str) -> Top | None:
-        """The best head; of equal ones the first."""
-        heads = self.scores[metric].get(checkpoint)
-        if not heads:
-            return None
-        place = min(heads, key=lambda at: (-heads[at], at))
-        return Top(heads[place], *place)
+    scores: dict[str, pl.DataFrame]
+    tops: dict[str, dict[str, Top]]
 
 
-def read(catalog: duckdb.DuckDBPyConnection, family: str, run: str) -> Maps:
-    """The scores of a run, one variant a metric."""
-    rows = query(family, run).rows(catalog)
-    by_metric = {metric: list(part) for metric, part in groupby(rows, key=lambda row: row["metric_id"])}
+NOTHING = Maps([], {}, {})
+
+
+def read(catalog: duckdb.DuckDBPyConnection, family: str, model: str) -> dict[str, Maps]:
+    """The maps of a model's training runs by run; those of which no head was measured are left out."""
+    frame = query(family, model).frame(catalog)
+    return {str(run): _maps(rows) for (run,), rows in frame.group_by(["run_id"], maintain_order=True)}
+
+
+def _maps(rows: pl.DataFrame) -> Maps:
+    by_metric = {str(metric): part for (metric,), part in rows.group_by(["metric_id"], maintain_order=True)}
     chosen = [metric for metric in MAPPED if metric in by_metric][:MAPS]
-    moments: dict[str, Moment] = {}
-    scores: dict[str, dict[str, dict[tuple[int, int], float]]] = {}
-    for metric in chosen:
-        variant = by_metric[metric][0]["variant_id"]
-        for row in by_metric[metric]:
-            if row["variant_id"] == variant and row["value"] is not None:
-                name = row["checkpoint_id"]
-                moments.setdefault(name, Moment(name, row["label"], row["step"], row["tokens_seen"]))
-                scores.setdefault(metric, {}).setdefault(name, {})[row["layer"], row["head"]] = row["value"]
-    ordered = sorted(moments.values(), key=lambda m: (m.step is None, m.step or 0, m.checkpoint))
-    return Maps(ordered, scores)
+    scores = {
+        metric: by_metric[metric].filter(pl.col("variant_id") == by_metric[metric]["variant_id"][0])
+        for metric in chosen
+    }
+    found = pl.concat(scores.values()).select("checkpoint_id", "label", "step", "tokens_seen").unique()
+    moments = [Moment(*row) for row in found.sort("step", "checkpoint_id", nulls_last=True).iter_rows()]
+    return Maps(moments, scores, {metric: _tops(part) for metric, part in scores.items()})
 
 
-def figure(maps: Maps, family: str, run: str) -> Figure:
+def _tops(rows: pl.DataFrame) -> dict[str, Top]:
+    best = rows.sort("value", "layer", "head", descending=[True, False, False]).unique(
+        "checkpoint_id", keep="first", maintain_order=True
+    )
+    return {name: Top(*row) for name, *row in best.select("checkpoint_id", "value", "layer", "head").iter_rows()}
+
+
+def figure(maps: Maps, query: Query) -> Figure:
     """The maps of a run with a slider over its checkpoints; a sentence where nothing was measured per head."""
     if not maps.scores:
         named = ", ".join(series(metric).label.lower() for metric in MAPPED)
         sentence = f"No map: none of {named} was measured per head in this training run."
-        return Figure("head-maps", "", sentence, query(family, run))
+        return Figure("head-maps", "", sentence, query)
     moments = _thinned(maps)
     left_out = len(maps.moments) - len(moments)
     told = [_told(metric, maps) for metric in maps.scores]
     if left_out:
         told.append(f"The slider shows {len(moments)} of {len(maps.moments)} checkpoints, evenly spaced.")
-    heads = {head for tops in maps.scores.values() for scores in tops.values() for _, head in scores}
+    n_heads = max(int(rows["head"].max()) for rows in maps.scores.values()) + 1  # type: ignore[arg-type]
     return Figure(
         name="head-maps",
         title="",
         caption=" ".join(told),
-        query=query(family, run),
+        query=query,
         panels=tuple(
-            Panel(series(metric).label, _map(maps.scores[metric], moments), max(heads) < NARROW)
+            Panel(series(metric).label, _map(maps.scores[metric], moments), n_heads < NARROW + 1)
             for metric in maps.scores
         ),
         slider=Slider("Checkpoint", "at", tuple(moment.told() for moment in moments)) if len(moments) > 1 else None,
@@ -134,26 +140,26 @@ def figure(maps: Maps, family: str, run: str) -> Figure:
 def _thinned(maps: Maps) -> list[Moment]:
     """As many checkpoints as the page can hold, evenly spaced, first and last among them."""
     moments = maps.moments
-    a_moment = sum(max(len(heads) for heads in tops.values()) for tops in maps.scores.values())
-    room = max(2, VALUES // max(1, a_moment))
+    a_moment = sum(rows.height / rows["checkpoint_id"].n_unique() for rows in maps.scores.values())
+    room = max(2, int(VALUES / a_moment))
     if len(moments) <= room:
         return moments
     return [moments[round(i * (len(moments) - 1) / (room - 1))] for i in range(room)]
 
 
-def _map(scores: dict[str, dict[tuple[int, int], float]], moments: Sequence[Moment]) -> Spec:
+def _map(scores: pl.DataFrame, moments: Sequence[Moment]) -> Spec:
     """A row a head, with its values at all places of the slider: a sixth of the size of a row a value."""
-    heads = sorted({head for moment in moments for head in scores.get(moment.checkpoint, {})})
-    columns = [scores.get(moment.checkpoint, {}) for moment in moments]
+    places = {moment.checkpoint: place for place, moment in enumerate(moments)}
+    shown = scores.filter(pl.col("checkpoint_id").is_in(list(places)))
+    n_layers, n_heads = (int(shown[key].max()) + 1 for key in ("layer", "head"))  # type: ignore[arg-type]
+    values = np.full((n_layers, n_heads, len(moments)), np.nan)
+    at = shown["checkpoint_id"].replace_strict(places, return_dtype=pl.Int64).to_numpy()
+    values[shown["layer"].to_numpy(), shown["head"].to_numpy(), at] = shown["value"].round(3).to_numpy()
     cells = [
-        {"l": layer, "h": head, "v": [_short(column.get((layer, head))) for column in columns]} for layer, head in heads
+        {"l": layer, "h": head, "v": [None if value != value else value for value in values[layer, head].tolist()]}
+        for layer, head in np.argwhere(~np.isnan(values).all(axis=2)).tolist()
     ]
-    n_layers, n_heads = (max(place[i] for place in heads) + 1 for i in (0, 1))
     return filled(_grid(n_layers, n_heads, len(moments) - 1), cells=cells)
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
 
 
 @cache
@@ -189,7 +195,7 @@ def _grid(n_layers: int, n_heads: int, last: int) -> Spec:
 def _told(metric: str, maps: Maps) -> str:
     """Where the top head sits at the last checkpoint that has the metric, and since when it has been the top one."""
     label = series(metric).label
-    tops = [(moment, top) for moment in maps.moments if (top := maps.top(metric, moment.checkpoint))]
+    tops = [(moment, top) for moment in maps.moments if (top := maps.tops[metric].get(moment.checkpoint))]
     last, top = tops[-1]
     text = f"{label}: at {last.told()} the highest value is {number(top.value)}, at layer {top.layer}, head {top.head}"
     if len(tops) == 1:

@@ -13,11 +13,13 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from reports.charts import head_maps, overlays, repeats, trajectories
+from reports.charts import aligned, head_maps, overlays, repeats, trajectories
 from reports.charts.theme import series
 from reports.html import Page, family_path
+from reports.pages.agreement import shade
 from reports.pages.classes import expected_of
 from reports.pages.facts import Facts, Row
+from reports.pages.faults import FINDINGS, failed_of, findings_of
 from reports.pages.likeness import AXES, likeness_of
 from reports.pages.matrix import Cell, cells, is_instrument
 from reports.query import Query
@@ -104,6 +106,7 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, family: Row, numbers:
             "tally": Counter(row.cell.verdicts[0]["verdict"] for row in decided).most_common(),
             "sentence": repeats.final_sentence(numbers.behaviour),
             "drift": trajectories.drift(numbers.best, numbers.behaviour, family["role"]),
+            "aligned": aligned.figure(numbers.best, name),
             "development": [*([together] if together else []), *trajectories.figures(numbers.best, name)],
             "behaviour": repeats.figures(numbers.behaviour, name),
             "maps": head_maps.figures(numbers.final, name),
@@ -112,6 +115,10 @@ def page(catalog: duckdb.DuckDBPyConnection, facts: Facts, family: Row, numbers:
             "expected": expected_of(catalog, name),
             "likeness": likeness_of(catalog, name),
             "likeness_axes": AXES,
+            "shade": shade,
+            "findings": findings_of(catalog, name),
+            "finding_words": FINDINGS,
+            "failed": failed_of(catalog, name),
             "design": design(models),
             "probing": probing_query(name).rows(catalog),
             "probing_query": probing_query(name),

@@ -17,7 +17,7 @@ from reports.html import Page, mechanism_path
 from reports.pages import agreement
 from reports.pages.facts import Facts, Row
 from reports.pages.methods import METRICS, RELIABILITY, readers
-from reports.words import readable
+from reports.words import listing, readable
 
 INDEX = "mechanisms.html"
 
@@ -44,7 +44,7 @@ def pages(catalog: duckdb.DuckDBPyConnection, facts: Facts) -> Iterator[Page]:
             title=readable(construct),
             values={
                 "construct": construct,
-                "methods": sorted({metric["method"] for metric in own}),
+                "methods": listing(sorted({metric["method"] for metric in own})),
                 "metrics": own,
                 "reliability": reliability,
                 "reliability_query": RELIABILITY,
@@ -72,7 +72,7 @@ def _summary(construct: str, own: list[Row], overall: list[Row]) -> Row:
     return {
         "construct": construct,
         "n_metrics": len(own),
-        "methods": sorted({metric["method"] for metric in own}),
+        "methods": listing(sorted({metric["method"] for metric in own})),
         "validity": mean(kinds["validity"]) if kinds["validity"] else None,
         "same_method": mean(kinds["same method"]) if kinds["same method"] else None,
         "sentence": agreement.told(construct, own, overall),

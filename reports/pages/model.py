@@ -80,7 +80,7 @@ def pages(catalog: duckdb.DuckDBPyConnection, facts: Facts, model: Row, numbers:
         run: list(rows)
         for run, rows in groupby(checkpoints_query(name).rows(catalog), key=lambda checkpoint: checkpoint["run_id"])
     }
-    maps = {run["run_id"]: checkpoint_maps.read(catalog, family, run["run_id"]) for run in runs}
+    maps, maps_query = checkpoint_maps.read(catalog, family, name), checkpoint_maps.query(family, name)
     role = next((row["role"] for row in facts.families if row["family_id"] == family), "")
     best, behaviour = (frame.filter(pl.col("model_id") == name) for frame in (numbers.best, numbers.behaviour))
     shared = {"model": model, "family_role": role, "runs": runs}
@@ -98,7 +98,7 @@ def pages(catalog: duckdb.DuckDBPyConnection, facts: Facts, model: Row, numbers:
             "descendants": [row["model_id"] for row in facts.models if row["parent_model_id"] == name],
             "development": clocks.figures(best, behaviour, (trajectories.query(family), repeats.query(family))),
             "first": first,
-            "head_maps": checkpoint_maps.figure(maps[first], family, first) if runs else None,
+            "head_maps": checkpoint_maps.figure(maps.get(first, checkpoint_maps.NOTHING), maps_query) if runs else None,
             "decided": [row for row in spoken if not row["is_instrument"]],
             "undecided": [row for row in decided if row not in spoken and not row["is_instrument"]],
             "instruments": [row for row in decided if row["is_instrument"]],
@@ -112,7 +112,7 @@ def pages(catalog: duckdb.DuckDBPyConnection, facts: Facts, model: Row, numbers:
         },
     )
     for run in runs:
-        found = maps[run["run_id"]]
+        found = maps.get(run["run_id"], checkpoint_maps.NOTHING)
         yield Page(
             path=run_path(name, run["run_id"]),
             template="run.html",
@@ -120,7 +120,7 @@ def pages(catalog: duckdb.DuckDBPyConnection, facts: Facts, model: Row, numbers:
             values={
                 **shared,
                 "run": run,
-                "head_maps": checkpoint_maps.figure(found, family, run["run_id"]),
+                "head_maps": checkpoint_maps.figure(found, maps_query),
                 "columns": [series(metric).label for metric in found.scores],
                 "checkpoints": _with_tops(by_run.get(run["run_id"], []), found),
                 "checkpoints_query": checkpoints_query(name),
@@ -162,7 +162,7 @@ def _with_tops(checkpoints: list[Row], maps: checkpoint_maps.Maps) -> list[Row]:
     """The checkpoints of a run, each with the top head on every mapped metric in words."""
 
     def told(metric: str, checkpoint: str) -> str:
-        top = maps.top(metric, checkpoint)
+        top = maps.tops[metric].get(checkpoint)
         return f"{number(top.value)} (layer {top.layer}, head {top.head})" if top else NONE
 
     return [{**row, "tops": [told(metric, row["checkpoint_id"]) for metric in maps.scores]} for row in checkpoints]

@@ -57,6 +57,27 @@ def test_lines_can_be_seen(mode):
     assert all(contrast(colour, palette["card"]) >= SEEN for name, colour in palette.items() if name.startswith("s-"))
 
 
+def test_sizes_can_be_seen_and_go_from_least_to_most_contrast():
+    found = re.findall(r"--size-(\d): (#[0-9a-f]{6})", STYLE)
+
+    for mode, ramp in (("light", found[:8]), ("dark", found[8:])):
+        contrasts = [contrast(colour, PALETTES[mode]["card"]) for _, colour in ramp]
+        assert [place for place, _ in ramp] == list("01234567")
+        assert contrasts[0] >= SEEN
+        assert contrasts == sorted(contrasts)
+
+
+@pytest.mark.parametrize("mode", PALETTES)
+@pytest.mark.parametrize("tint", ["accent", "v-fails"])
+def test_text_can_be_read_on_the_deepest_shade_of_a_correlation(mode, tint):
+    palette = PALETTES[mode]
+    assert f"color-mix(in srgb, var(--{tint}) 40%, var(--card))" in STYLE
+    parts = [[int(palette[name][i : i + 2], 16) for i in (1, 3, 5)] for name in (tint, "card")]
+    mixed = "#" + "".join(f"{round(0.4 * a + 0.6 * b):02x}" for a, b in zip(*parts, strict=True))
+
+    assert contrast(palette["ink"], mixed) >= READABLE
+
+
 def test_dark_changes_every_colour_that_light_sets():
     kept = {name for name in PALETTES["light"] if name not in colours(DARK)}
 

@@ -41,3 +41,18 @@ def test_a_single_run_lists_several_heads_and_more_runs_one_each(catalog):
         ["0.905 (layer 29, head 1)", "0.884 (layer 0, head 2)", "0.416 (layer 0, head 3)"],
     )
     assert [run for run, _ in several.rows] == [f"calibration-neox-2l-seed{i}" for i in range(6)]
+
+
+def test_what_differs_between_models_stands_first(catalog):
+    models = [row for row in MODELS.rows(catalog) if row["family_id"] == "pythia"]
+
+    found = family.design(models)
+
+    labels = [label for label, _ in found.rows]
+    assert found.differing == ["Parameters", "Layers", "Query heads per layer"]
+    assert labels[:3] == found.differing
+    assert {"Architecture", "Licence"} <= set(labels[3:])
+
+
+def test_one_model_alone_differs_in_nothing(catalog):
+    assert family.design(MODELS.rows(catalog)[:1]).differing == []
