@@ -119,7 +119,7 @@ def _panel(rows: pl.DataFrame, runs: list[str], colour: str, clock: Clock) -> Sp
     first = min((at for at in ats if at > 0), default=1)
     frame = (bottom(rows["value"]), top(rows["value"]))
     return filled(
-        _lines(colour, clock, first, max(ats), frame),
+        _lines(colour, clock, first, max(ats), frame, len(points) <= trajectories.DOTS),
         points=points,
         runs=[{"i": place, "run": run} for place, run in enumerate(runs)],
         chance=[{"y": value} for value in chance[:1]],
@@ -127,35 +127,22 @@ def _panel(rows: pl.DataFrame, runs: list[str], colour: str, clock: Clock) -> Sp
 
 
 @cache
-def _lines(colour: str, clock: Clock, first: int, last: int, frame: tuple[float, float]) -> Spec:
+def _lines(colour: str, clock: Clock, first: int, last: int, frame: tuple[float, float], dots: bool) -> Spec:
     """Lines along the clock; the run under the pointer stands out and is named."""
-    hover = alt.selection_point(
-        name="hover", fields=["r"], on="pointerover", clear="pointerout", nearest=True, empty=False
-    )
     named = alt.LookupData(data=alt.NamedData(name="runs"), key="i", fields=["run"])
     base = (
         table("points")
         .transform_lookup(lookup="r", from_=named)
         .encode(x=clock.axis(first, last), y=alt.Y("v:Q", title=None, scale=alt.Scale(domain=list(frame))))
     )
-    line = base.mark_line(color=colour, clip=True).encode(
-        detail="r:N",
-        strokeWidth=alt.condition(hover, alt.value(3), alt.value(1.6)),
-        opacity=alt.condition(hover, alt.value(1), alt.value(0.65)),
-    )
-    unit = clock.column.removesuffix("_seen")
     tips: list[Any] = [
         alt.Tooltip("run:N"),
-        alt.Tooltip("x:Q", title=unit, format=","),
+        alt.Tooltip("x:Q", title=clock.column.removesuffix("_seen"), format=","),
         alt.Tooltip("v:Q", title="value", format=".3f"),
     ]
-    dots = base.mark_circle(color=colour, size=40).encode(
-        tooltip=tips, opacity=alt.condition(hover, alt.value(0.9), alt.value(0))
-    )
     chart = alt.layer(
         table("chance").mark_rule(strokeDash=[4, 4]).encode(y="y:Q").properties(name="at_chance"),
-        line.properties(name="lines"),
-        dots.properties(name="dots").add_params(hover),
+        *trajectories.hovered(base, colour, "r", tips, dots),
     )
     return spec(chart.properties(width="container", height=170))
 

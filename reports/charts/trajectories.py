@@ -23,6 +23,9 @@ from reports.words import count, number, span
 THRESHOLD = 0.3
 """The excess over chance at which a head is said to have formed."""
 
+DOTS = 600
+"""Points in a panel that each have a mark of their own for the pointer; of more, lines alone are drawn."""
+
 PLACEBO_PAIRS = """
     SELECT v.variant_id, p.variant_id AS placebo_id
     FROM metric_variants AS v
@@ -152,22 +155,16 @@ def _panel(rows: list[dict[str, Any]], colour: str, frame: tuple[int, float, flo
         for r in rows
     ]
     chance = sorted({row["chance"] for row in rows if row["chance"] is not None})
-    return filled(_lines(colour, *frame), points=points, chance=[{"y": value} for value in chance[:1]])
+    return filled(
+        _lines(colour, *frame, len(points) <= DOTS), points=points, chance=[{"y": value} for value in chance[:1]]
+    )
 
 
 @cache
-def _lines(colour: str, last: int, low: float, high: float) -> Spec:
+def _lines(colour: str, last: int, low: float, high: float, dots: bool) -> Spec:
     """Lines over steps, on the same scale in all panels of a figure; the run under the pointer stands out."""
-    hover = alt.selection_point(
-        name="hover", fields=["run"], on="pointerover", clear="pointerout", nearest=True, empty=False
-    )
     base = table("points").encode(
         x=step_axis(last), y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[low, high]))
-    )
-    line = base.mark_line(color=colour, clip=True).encode(
-        detail="run:N",
-        strokeWidth=alt.condition(hover, alt.value(3), alt.value(1.6)),
-        opacity=alt.condition(hover, alt.value(1), alt.value(0.65)),
     )
     tips = [
         alt.Tooltip("run:N"),
@@ -175,15 +172,34 @@ def _lines(colour: str, last: int, low: float, high: float) -> Spec:
         alt.Tooltip("value:Q", format=".3f"),
         alt.Tooltip("head:N"),
     ]
-    dots = base.mark_circle(color=colour, size=40).encode(
-        tooltip=tips, opacity=alt.condition(hover, alt.value(0.9), alt.value(0))
-    )
     chart = alt.layer(
         table("chance").mark_rule(strokeDash=[4, 4]).encode(y="y:Q").properties(name="at_chance"),
-        line.properties(name="lines"),
-        dots.properties(name="dots").add_params(hover),
+        *hovered(base, colour, "run", tips, dots),
     )
     return spec(chart.properties(width="container", height=190))
+
+
+def hovered(base: alt.Chart, colour: str, run: str, tips: Sequence[alt.Tooltip], dots: bool) -> list[alt.Chart]:
+    """A line a run (its field is `run`), that under the pointer stronger; a line shows the first of `tips`.
+
+    Args:
+        dots: whether each point is found by the nearest pointer and shows all of `tips`: a mark a point, which takes
+            long to draw where there are thousands.
+    """
+    hover = alt.selection_point(
+        name="hover", fields=[run], on="pointerover", clear="pointerout", nearest=dots, empty=False
+    )
+    line = base.mark_line(color=colour, clip=True).encode(
+        detail=f"{run}:N",
+        strokeWidth=alt.condition(hover, alt.value(3), alt.value(1.6)),
+        opacity=alt.condition(hover, alt.value(1), alt.value(0.65)),
+    )
+    if not dots:
+        return [line.encode(tooltip=[tips[0]]).properties(name="lines").add_params(hover)]
+    found = base.mark_circle(color=colour, size=40).encode(
+        tooltip=list(tips), opacity=alt.condition(hover, alt.value(0.9), alt.value(0))
+    )
+    return [line.properties(name="lines"), found.properties(name="dots").add_params(hover)]
 
 
 def caption(rows: pl.DataFrame) -> str:

@@ -74,3 +74,15 @@ def test_the_token_axis_is_logarithmic_over_long_runs_and_has_a_place_for_zero()
     assert long["scale"]["type"] == "symlog"
     assert long["axis"]["values"][:2] == [0, 10_000_000]
     assert "type" not in short["scale"]
+
+
+def test_thousands_of_points_are_lines_without_a_mark_each(catalog, monkeypatch):
+    frames = of_model(catalog, "calibration-neox", "calibration-neox-2l")
+    few = clocks.figures(*frames, QUERIES)[0].panels[0].spec
+    monkeypatch.setattr(trajectories, "DOTS", 10)
+
+    many = clocks.figures(*frames, QUERIES)[0].panels[0].spec
+
+    assert [layer["name"] for layer in few["layer"]] == ["at_chance", "lines", "dots"]
+    assert [layer["name"] for layer in many["layer"]] == ["at_chance", "lines"]
+    assert many["datasets"] == few["datasets"]
