@@ -2,7 +2,7 @@
 
 Made from the site's own files, so that it says what they say. The page in the address is shown and the others are
 hidden; without JavaScript all stand one below the other.
-Not here: what stands on the pages.
+Pages of single training runs are left out, since there may be thousands. Not here: what stands on the pages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from catalog.store import told_plainly
 from reports import site
 
 VOID = frozenset({"br", "circle", "hr", "img", "input", "link", "meta", "path", "rect", "use", "wbr"})
-NAMES_ANOTHER = frozenset({"aria-labelledby", "aria-describedby", "data-chart", "for"})
+NAMES_ANOTHER = frozenset({"aria-labelledby", "aria-describedby", "data-chart", "for", "list"})
 """Attributes whose value is the id of another element of the page."""
 
 
@@ -43,7 +43,9 @@ def single_file(files: Mapping[str, bytes]) -> bytes:
     Args:
         files: the site's files by path, as `site.render` gives them.
     """
-    pages = {name: content.decode() for name, content in files.items() if name.endswith(".html")}
+    pages = {
+        name: content.decode() for name, content in files.items() if name.endswith(".html") and name.count("/") < 2
+    }
     [style] = [content.decode() for name, content in files.items() if name.endswith(".css")]
     [script] = [content.decode() for name, content in files.items() if name.endswith(".js")]
     script = script.replace("</script", "<\\/script")
@@ -130,12 +132,17 @@ class _Moved(HTMLParser):
                 value = " ".join(f"{self._page}:{each}" for each in value.split()) if self._ids else value
             elif name == "href" and tag == "a":
                 value = self._target(value)
+                if not value:
+                    continue
             yield f' {name}="{escape(value)}"'
 
     def _target(self, address: str) -> str:
-        """Where a link leads in the one file; addresses of the web, and files that are no pages, stay."""
+        """Where a link leads in the one file, '' where the page is left out; addresses of the web and of files that are
+        no pages stay."""
         path, _, anchor = address.partition("#")
         page = posixpath.normpath(posixpath.join(posixpath.dirname(self._page), path)) if path else self._page
-        if ":" in path or page not in self._pages:
+        if ":" in path or not page.endswith(".html"):
             return address
+        if page not in self._pages:
+            return ""
         return f"#{page}:{anchor}" if anchor else f"#{page}"

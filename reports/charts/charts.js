@@ -1,6 +1,6 @@
 // Draws every chart of a page from the specification that stands beside it, filters the rows of a matrix, and shows the
-// pages of a site in one file. Vega interprets expressions instead of
-// compiling them, so that a page needs no permission to evaluate text.
+// pages of a site in one file. Vega interprets expressions instead of compiling them, so that a page needs no permission
+// to evaluate text.
 const theme = JSON.parse(document.getElementById("chart-theme").textContent);
 const options = {
   mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false,
