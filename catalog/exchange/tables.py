@@ -27,6 +27,8 @@ VIEWS = {
     "onsets": ("run_id", "variant_id"),
 }
 """The views exported beside all tables, each with the columns that identify a row."""
+MEMORY = "2GB"
+"""What sorting may take; beyond it DuckDB uses a file beside the catalog."""
 MAY_BE_NULL = {"layer", "head", "sender_layer", "sender_head"}
 """Columns of these keys that may be null; of a view DuckDB can't tell."""
 
@@ -88,6 +90,7 @@ def write_tables(
     """Writes a file for each exported table into a folder, but what is left out of it."""
     found = exported(connection)
     connection.execute("SET threads = 1")  # row groups, and so bytes, then do not depend on which thread is first
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
     try:
         for number, table in enumerate(found, start=1):
             path = folder / table.file(kind)
@@ -95,6 +98,7 @@ def write_tables(
             say(f"{number} of {len(found)}: {path.name}, {path.stat().st_size / 1e6:.1f} MB")
     finally:
         connection.execute("RESET threads")
+        connection.execute("RESET memory_limit")
     return found
 
 

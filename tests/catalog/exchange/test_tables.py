@@ -6,13 +6,12 @@ import csv
 import math
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from catalog.errors import UserError
 from catalog.exchange.datapackage import export_tables
 from catalog.exchange.folders import new_folder
-from catalog.exchange.tables import VIEWS, Format, Table, exported, write
+from catalog.exchange.tables import VIEWS, Format, Table, exported, write, write_tables
 from catalog.home import Home
 from catalog.read import open_catalog
 from catalog.record import Record
@@ -104,9 +103,12 @@ def test_there_must_be_a_catalog(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_the_connection_has_its_threads_back(hostile: Home, tmp_path: Path) -> None:
-    before = duckdb.execute("SELECT current_setting('threads')").fetchall()
+def test_the_connection_has_its_settings_back(hostile: Home, tmp_path: Path) -> None:
+    settings = "SELECT current_setting('threads'), current_setting('memory_limit')"
+    (tmp_path / "out").mkdir()
     with open_catalog(hostile) as connection:
-        export_tables(hostile, tmp_path / "out", "parquet", silent)
+        before = connection.execute(settings).fetchall()
 
-        assert connection.execute("SELECT current_setting('threads')").fetchall() == before
+        write_tables(connection, tmp_path / "out", "parquet", silent, {})
+
+        assert connection.execute(settings).fetchall() == before
