@@ -44,7 +44,8 @@ def imported(path: Path) -> list[ImportedCheckpoint]:
 
 
 def test_importers_are_found_by_looking_into_the_folder() -> None:
-    assert importers() == {"trott2025": IMPORTER}
+    assert importers()["trott2025"] is IMPORTER
+    assert {*importers()} == {"dual_route_induction", "every_eval_ever", "trott2025"}
     with pytest.raises(UserError, match=r"no importer 'trot'(.|\n)*study.yaml(.|\n)*trott2025"):
         importer_named("trot", where="study.yaml")
 
