@@ -129,7 +129,7 @@ def figure(maps: Maps, query: Query) -> Figure:
         caption=" ".join(told),
         query=query,
         panels=tuple(
-            Panel(series(metric).label, _map(maps.scores[metric], moments), n_heads < NARROW + 1)
+            Panel(series(metric).label, _map(maps.scores[metric], maps.tops[metric], moments), n_heads < NARROW + 1)
             for metric in maps.scores
         ),
         slider=Slider("Checkpoint", "at", tuple(moment.told() for moment in moments)) if len(moments) > 1 else None,
@@ -147,7 +147,7 @@ def _thinned(maps: Maps) -> list[Moment]:
     return [moments[round(i * (len(moments) - 1) / (room - 1))] for i in range(room)]
 
 
-def _map(scores: pl.DataFrame, moments: Sequence[Moment]) -> Spec:
+def _map(scores: pl.DataFrame, tops: dict[str, Top], moments: Sequence[Moment]) -> Spec:
     """A row a head, with its values at all places of the slider: a sixth of the size of a row a value."""
     places = {moment.checkpoint: place for place, moment in enumerate(moments)}
     shown = scores.filter(pl.col("checkpoint_id").is_in(list(places)))
@@ -159,33 +159,27 @@ def _map(scores: pl.DataFrame, moments: Sequence[Moment]) -> Spec:
         {"l": layer, "h": head, "v": [None if value != value else value for value in values[layer, head].tolist()]}
         for layer, head in np.argwhere(~np.isnan(values).all(axis=2)).tolist()
     ]
-    return filled(_grid(n_layers, n_heads, len(moments) - 1), cells=cells)
+    best = [{"p": place, "l": tops[name].layer, "h": tops[name].head} for name, place in places.items() if name in tops]
+    return filled(_grid(n_layers, n_heads, len(moments) - 1), cells=cells, best=best)
 
 
 @cache
 def _grid(n_layers: int, n_heads: int, last: int) -> Spec:
     """Layers upward, heads to the right; the checkpoint's highest value has an outline."""
-    base = (
-        table("cells")
-        .transform_calculate(value="datum.v[at]")
-        .transform_filter("isValid(datum.value)")
-        .encode(
-            x=alt.X("h:O", title="head", axis=alt.Axis(labelAngle=0, domain=False, ticks=False)),
-            y=alt.Y("l:O", title="layer", sort="descending"),
-        )
-    )
+    place = {
+        "x": alt.X("h:O", title="head", axis=alt.Axis(labelAngle=0, domain=False, ticks=False)),
+        "y": alt.Y("l:O", title="layer", sort="descending"),
+    }
+    scored = table("cells").transform_calculate(value="datum.v[at]").transform_filter("isValid(datum.value)")
     tips = [
         alt.Tooltip("l:O", title="layer"),
         alt.Tooltip("h:O", title="head"),
         alt.Tooltip("value:Q", title="value", format=".3f"),
     ]
     fill = alt.Color("value:Q", scale=alt.Scale(type="quantize", domain=[0, 1], range=HEAT), legend=None)
-    cell = base.mark_rect(stroke="var(--page)", strokeWidth=1).encode(color=fill, tooltip=tips)
-    best = (
-        base.transform_joinaggregate(top="max(value)")
-        .transform_filter("datum.value === datum.top")
-        .mark_rect(filled=False, stroke="var(--outline)", strokeWidth=2.5)
-    )
+    cell = scored.mark_rect(stroke="var(--page)", strokeWidth=1).encode(color=fill, tooltip=tips, **place)
+    best = table("best").transform_filter("datum.p === at")
+    best = best.mark_rect(filled=False, stroke="var(--outline)", strokeWidth=2.5).encode(**place)
     chart = alt.layer(cell.properties(name="cells"), best.properties(name="best"))
     chart = chart.add_params(alt.param(name="at", value=last))
     width: Any = n_heads * CELL if n_heads <= SMALL else "container"
@@ -207,6 +201,6 @@ def _told(metric: str, maps: Maps) -> str:
         n_same += 1
     if n_same == len(tops):
         return f"{text}, the top head at all {count(len(tops), 'checkpoint')}."
-    since = tops[-n_same][0].told()
+    since = "that checkpoint" if n_same == 1 else tops[-n_same][0].told()
     places = len({(t.layer, t.head) for _, t in tops})
     return f"{text}; it has been the top head since {since}. {count(places, 'head')} took the lead in turn."

@@ -16,8 +16,10 @@ import polars as pl
 from reports.charts import checkpoint_maps, clocks, repeats, trajectories
 from reports.charts.theme import series
 from reports.html import Page, model_path, run_path
+from reports.pages.agreement import shade
 from reports.pages.facts import Facts, Row
 from reports.pages.family import Measured, design
+from reports.pages.likeness import AXES
 from reports.pages.matrix import is_instrument
 from reports.query import Query
 from reports.words import EVALUATED, NONE, number
@@ -68,6 +70,18 @@ ORDER BY v.claim_id""",
     )
 
 
+def likeness_query(model: str) -> Query:
+    """How alike the model's training runs are, on the axes of correspondence, by mechanism."""
+    return Query(
+        """
+SELECT *
+FROM correspondence_matrix
+WHERE level = 'model' AND subject_a = $model AND subject_b = $model
+ORDER BY construct""",
+        {"model": model},
+    )
+
+
 def pages(catalog: duckdb.DuckDBPyConnection, facts: Facts, model: Row, numbers: Measured) -> Iterator[Page]:
     """The model's page, then one per training run.
 
@@ -99,6 +113,10 @@ def pages(catalog: duckdb.DuckDBPyConnection, facts: Facts, model: Row, numbers:
             "development": clocks.figures(best, behaviour, (trajectories.query(family), repeats.query(family))),
             "first": first,
             "head_maps": checkpoint_maps.figure(maps.get(first, checkpoint_maps.NOTHING), maps_query) if runs else None,
+            "likeness": [row for row in likeness_query(name).rows(catalog) if _is_computed(row)],
+            "likeness_query": likeness_query(name),
+            "axes": AXES,
+            "shade": shade,
             "decided": [row for row in spoken if not row["is_instrument"]],
             "undecided": [row for row in decided if row not in spoken and not row["is_instrument"]],
             "instruments": [row for row in decided if row["is_instrument"]],
@@ -127,6 +145,10 @@ def pages(catalog: duckdb.DuckDBPyConnection, facts: Facts, model: Row, numbers:
                 "advisories": facts.advisories("run_id", {run["run_id"]}),
             },
         )
+
+
+def _is_computed(likeness: Row) -> bool:
+    return any(likeness[f"{axis}_likeness"] is not None for axis in AXES)
 
 
 def _verdicts(facts: Facts, catalog: duckdb.DuckDBPyConnection, model: str) -> Iterator[Row]:

@@ -38,6 +38,13 @@ def test_a_head_has_a_value_at_every_place(maps, catalog):
     assert cell["v"] == pytest.approx([value for (value,) in measured], abs=5e-4)
 
 
+def test_one_head_is_outlined_at_every_place(maps):
+    best = checkpoint_maps.figure(maps, QUERY).panels[0].spec["datasets"]["best"]
+
+    assert [row["p"] for row in best] == list(range(13))
+    assert best[-1] == {"p": 12, "l": 1, "h": 1}
+
+
 def test_the_caption_says_where_the_top_head_is_and_since_when(maps):
     figure = checkpoint_maps.figure(maps, QUERY)
 

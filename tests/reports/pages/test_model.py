@@ -38,6 +38,15 @@ def test_a_model_tells_the_verdicts_on_it_and_on_its_runs(pages, catalog):
     assert "1 claim without a verdict on it, and why" in page.text
 
 
+def test_the_likeness_of_a_model_s_runs_stands_beside_chance(pages):
+    compared, alone = pages["models/pythia-14m.html"], pages["models/calibration-neox-2l.html"]
+
+    row = next(e.text for e in compared.all("tr") if "Previous token" in e.text and "0.875" in e.text)
+    assert row.count("chance 0.5") == 3
+    assert "configurational: the spectra <were> not measured" in row
+    assert "No two training runs of this model were compared." in alone.text
+
+
 def test_a_run_lists_its_checkpoints_with_their_top_heads(pages):
     page = pages["models/calibration-neox-2l/calibration-neox-2l-seed0.html"]
 
