@@ -15,7 +15,7 @@ import re
 import shutil
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -29,6 +29,7 @@ from filelock import FileLock, Timeout
 
 from catalog.errors import UserError
 from catalog.home import Home
+from catalog.measured import add_measurements, in_turns, measured_twice
 from catalog.read import first_row
 from catalog.record import FOLDER, SCHEMA_VERSION, Entry, Record, canonical_json, now, sha256_of
 from catalog.store import told_plainly
@@ -36,7 +37,7 @@ from catalog.store import told_plainly
 STORAGE_VERSION = "v1.5.0"
 """So that DuckDB 1.5 clients can open the file too."""
 VALUES_OF = {"probe_runs": "measurements", "pair_runs": "pair_measurements"}
-"""Tables of executions, each with the table that its Parquet files fill."""
+"""Tables of executions, each with the table or view that its Parquet files fill."""
 HISTORIES = {"studies", "checkpoint_weights", "advisories"}
 """Tables that keep the rows of every generation of an entry; the others show the latest."""
 LOCK_WAIT_S = 600
@@ -219,8 +220,9 @@ def _add(
     for table, content in rows.items():
         _insert(connection, table, list(content.values()), keys[table], columns[table], build)
     for runs, table in VALUES_OF.items():
-        files = [(row["path"], row["file_sha256"]) for row in rows[runs].values() if row["path"]]
-        _insert_values(connection, record, table, columns[table], files)
+        with_values = [row for row in rows[runs].values() if row["path"]]
+        for part in in_turns(sorted(with_values, key=lambda row: (row.get("checkpoint_id", ""), row["path"]))):
+            _insert_values(connection, record, table, columns[table], part)
 
 
 def _unknown(table: str, entry: Entry, record: Record) -> UserError:
@@ -265,16 +267,16 @@ def _insert_values(
     record: Record,
     table: str,
     columns: dict[str, str],
-    files: list[tuple[str, str]],
+    runs: Sequence[Mapping[str, Any]],
 ) -> None:
-    if files:
-        record.store.bring(path.removeprefix(FOLDER) for path, _ in files)
-        paths = [str(record.unchanged(path, sha256)) for path, sha256 in sorted(files)]
+    record.store.bring(run["path"].removeprefix(FOLDER) for run in runs)
+    paths = {"paths": [str(record.unchanged(run["path"], run["file_sha256"])) for run in runs]}
+    files = "read_parquet($paths, union_by_name = true)"
+    if table == "measurements":
+        add_measurements(connection, files, paths)
+    else:
         names = ", ".join(f'"{name}"' for name in columns)
-        connection.execute(
-            f"INSERT INTO {table} ({names}) SELECT {names} FROM read_parquet($paths, union_by_name = true)",
-            {"paths": paths},
-        )
+        connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {files}", paths)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
@@ -313,8 +315,11 @@ def _note_build(connection: duckdb.DuckDBPyConnection, build: dict[str, Any]) ->
 
 
 def table_keys(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:
-    """The columns that identify a row, by table, as their comments say (`KEY: a, b.`)."""
-    comments = connection.execute("SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal").fetchall()
+    """The columns that identify a row, by table, as their comments say (`KEY: a, b.`); the view `measurements` too."""
+    comments = connection.execute(
+        "SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal AND schema_name = 'main' "
+        "UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE comment LIKE 'KEY: %'"
+    ).fetchall()
     return {table: tuple(re.split(r",\s*", re.match(r"KEY: ([^.]*)\.", comment)[1])) for table, comment in comments}  # type: ignore[index]
 
 
@@ -322,7 +327,7 @@ def references(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, st
     """(table, column, referred table, referred column), as the columns' comments say (`-> table.column`)."""
     rows = connection.execute(
         "SELECT table_name, column_name, regexp_extract(comment, '-> (\\w+)\\.(\\w+)', ['t', 'c']) AS r "
-        "FROM duckdb_columns() WHERE NOT internal AND comment LIKE '%-> %' ORDER BY ALL"
+        "FROM duckdb_columns() WHERE NOT internal AND schema_name = 'main' AND comment LIKE '%-> %' ORDER BY ALL"
     ).fetchall()
     return [(table, column, found["t"], found["c"]) for table, column, found in rows]
 
@@ -333,24 +338,23 @@ def verify(connection: duckdb.DuckDBPyConnection, build: int | None) -> None:
     Raises:
         UserError: with the table and one offending row.
     """
-    new = {
-        "measurements": f"probe_run_id IN (SELECT probe_run_id FROM probe_runs WHERE since_build = {build})",
-        "pair_measurements": f"pair_run_id IN (SELECT pair_run_id FROM pair_runs WHERE since_build = {build})",
-    }
-    for table, key in table_keys(connection).items():
-        names = ", ".join(key)
-        where = new.get(table, "TRUE") if build else "TRUE"
-        twice = first_row(
-            connection, f"SELECT {names} FROM {table} WHERE {where} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
-        )
-        if twice:
+    new = f"pair_run_id IN (SELECT pair_run_id FROM pair_runs WHERE since_build = {build})" if build else "TRUE"
+    where = {"pair_measurements": new}
+    stored = {"measurements": "storage.measured_variants"}
+    keys = table_keys(connection)
+    of_measurement = ", ".join(keys.pop("measurements"))
+    for table, key in [*keys.items(), (stored["measurements"], ("probe_run_id", "variant_id", "stratum"))]:
+        names, some = ", ".join(key), where.get(table, "TRUE")
+        query = f"SELECT {names} FROM {table} WHERE {some} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
+        if twice := first_row(connection, query):
             raise _inconsistent(f"Table {table} holds two rows for {names} = {twice}.")
+    if twice := measured_twice(connection, build):
+        raise _inconsistent(f"The view measurements holds two rows for {of_measurement} = {twice}.")
     for table, column, other, other_column in references(connection):
-        where = new.get(table, "TRUE") if build else "TRUE"
         lost = first_row(
             connection,
-            f"SELECT DISTINCT {column} FROM {table} WHERE {where} AND {column} IS NOT NULL "
-            f"AND {column} NOT IN (SELECT {other_column} FROM {other}) LIMIT 1",
+            f"SELECT DISTINCT {column} FROM {stored.get(table, table)} WHERE {where.get(table, 'TRUE')} "
+            f"AND {column} IS NOT NULL AND {column} NOT IN (SELECT {other_column} FROM {other}) LIMIT 1",
         )
         if lost:
             raise _inconsistent(f"{table}.{column} = {lost[0]!r} has no row in {other}.")

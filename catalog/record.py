@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 STATUSES = ("ok", "failed", "not_applicable")
 REFERRING_FIRST = (
     "pair_runs",

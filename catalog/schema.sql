@@ -3,6 +3,8 @@
 -- carries a COMMENT; a test fails where one is missing. `KEY:` at the head of a table's comment names the columns whose
 -- combination is unique; `-> table.column` in a column's comment names the row that must exist. catalog/build.py checks
 -- both with SQL at every build, since primary keys double a big table and foreign keys slow loads.
+-- Measured values are many, so they are stored narrow, in schema `storage`: no part of the contract, which is the view
+-- `measurements`.
 -- Views and macros stand in views/*.sql, a file each.
 
 CREATE TABLE schema_info (
@@ -347,16 +349,54 @@ COMMENT ON COLUMN probe_runs.arrays_path IS 'Its safetensors file inside the rec
 COMMENT ON COLUMN probe_runs.arrays_sha256 IS 'sha256 of that file.';
 COMMENT ON COLUMN probe_runs.since_build IS 'Build that first held this row; the latest ok one per cache identity is current. -> builds.build';
 
-CREATE TABLE measurements (
+CREATE SCHEMA storage;
+
+CREATE TABLE storage.measured_variants (
+    measured_id INTEGER NOT NULL,
     probe_run_id VARCHAR NOT NULL,
     variant_id VARCHAR NOT NULL,
     metric_id VARCHAR NOT NULL,
     checkpoint_id VARCHAR NOT NULL,
+    stratum VARCHAR NOT NULL,
+    n_rows BIGINT NOT NULL,
+    n_heads BIGINT NOT NULL,
+    best_layer INTEGER,
+    best_head INTEGER,
+    best_value DOUBLE,
+    best_chance DOUBLE,
+    best_standard_error DOUBLE,
+    second_value DOUBLE,
+    mean_value DOUBLE,
+    best_excess DOUBLE,
+    n_heads_above BIGINT NOT NULL,
+    chance DOUBLE
+);
+COMMENT ON TABLE storage.measured_variants IS 'KEY: measured_id. How the view measurements is stored: what one probe run measured of one variant and stratum, with a summary of its heads, which are the rows with a head and no sender. Derived from the rows of measured_values when they are added; read measurements, best_heads and trajectories instead.';
+COMMENT ON COLUMN storage.measured_variants.measured_id IS 'Number of the row, in the order of adding: a rebuild may give another one.';
+COMMENT ON COLUMN storage.measured_variants.probe_run_id IS 'Who measured it, when and how. -> probe_runs.probe_run_id';
+COMMENT ON COLUMN storage.measured_variants.variant_id IS 'What was measured. -> metric_variants.variant_id';
+COMMENT ON COLUMN storage.measured_variants.metric_id IS 'Its metric. -> metrics.metric_id';
+COMMENT ON COLUMN storage.measured_variants.checkpoint_id IS 'What it was measured on. -> checkpoints.checkpoint_id';
+COMMENT ON COLUMN storage.measured_variants.stratum IS 'Part of the measurement that the values are about; empty = the whole.';
+COMMENT ON COLUMN storage.measured_variants.n_rows IS 'Number of values.';
+COMMENT ON COLUMN storage.measured_variants.n_heads IS 'Of them, heads.';
+COMMENT ON COLUMN storage.measured_variants.best_layer IS 'Layer of the head with the highest value, the first of equal ones; null without heads.';
+COMMENT ON COLUMN storage.measured_variants.best_head IS 'That head''s number in its layer.';
+COMMENT ON COLUMN storage.measured_variants.best_value IS 'The highest value of a head.';
+COMMENT ON COLUMN storage.measured_variants.best_chance IS 'Chance level of that head.';
+COMMENT ON COLUMN storage.measured_variants.best_standard_error IS 'Standard error of that head.';
+COMMENT ON COLUMN storage.measured_variants.second_value IS 'The second highest value of a head; null where there is one head.';
+COMMENT ON COLUMN storage.measured_variants.mean_value IS 'Mean over heads.';
+COMMENT ON COLUMN storage.measured_variants.best_excess IS 'The highest (value - chance)/(1 - chance) of a head, whether or not the metric has an excess.';
+COMMENT ON COLUMN storage.measured_variants.n_heads_above IS 'Heads with that above .3.';
+COMMENT ON COLUMN storage.measured_variants.chance IS 'Chance level of the heads, of any where they differ.';
+
+CREATE TABLE storage.measured_values (
+    measured_id INTEGER NOT NULL,
     layer INTEGER,
     head INTEGER,
     sender_layer INTEGER,
     sender_head INTEGER,
-    stratum VARCHAR NOT NULL,
     value DOUBLE,
     value_a DOUBLE,
     value_b DOUBLE,
@@ -364,7 +404,26 @@ CREATE TABLE measurements (
     standard_error DOUBLE,
     n INTEGER
 );
-COMMENT ON TABLE measurements IS 'KEY: probe_run_id, variant_id, layer, head, sender_layer, sender_head, stratum. Every value ever recorded, superseded ones included; read evidence or current_measurements first.';
+COMMENT ON TABLE storage.measured_values IS 'KEY: measured_id, layer, head, sender_layer, sender_head. How the view measurements is stored: the values themselves, in the order of measured_id; read measurements instead.';
+COMMENT ON COLUMN storage.measured_values.measured_id IS 'Row of measured_variants that the value belongs to.';
+COMMENT ON COLUMN storage.measured_values.layer IS 'Layer, 0-based; null where the value is not about one.';
+COMMENT ON COLUMN storage.measured_values.head IS 'Query head, 0-based; null where the value is not about one.';
+COMMENT ON COLUMN storage.measured_values.sender_layer IS 'Layer of the sending head of an edge, else null.';
+COMMENT ON COLUMN storage.measured_values.sender_head IS 'Sending head of an edge, else null.';
+COMMENT ON COLUMN storage.measured_values.value IS 'The value, in the metric''s unit: the mean over samples (token sequences).';
+COMMENT ON COLUMN storage.measured_values.value_a IS 'The same over the even-numbered samples.';
+COMMENT ON COLUMN storage.measured_values.value_b IS 'The same over the odd-numbered samples.';
+COMMENT ON COLUMN storage.measured_values.chance IS 'What uniform attention (or the stated null) gives on the same input; null where there is none.';
+COMMENT ON COLUMN storage.measured_values.standard_error IS 'Standard error over samples; null where it is unknown.';
+COMMENT ON COLUMN storage.measured_values.n IS 'Number of samples.';
+
+CREATE VIEW measurements AS
+SELECT
+    g.probe_run_id, g.variant_id, g.metric_id, g.checkpoint_id, v.layer, v.head, v.sender_layer, v.sender_head, g.stratum,
+    v.value, v.value_a, v.value_b, v.chance, v.standard_error, v.n
+FROM storage.measured_values AS v
+JOIN storage.measured_variants AS g ON g.measured_id = v.measured_id;
+COMMENT ON VIEW measurements IS 'KEY: probe_run_id, variant_id, layer, head, sender_layer, sender_head, stratum. Every value ever recorded, superseded ones included; read evidence or current_measurements first.';
 COMMENT ON COLUMN measurements.probe_run_id IS 'Who measured it, when and how. -> probe_runs.probe_run_id';
 COMMENT ON COLUMN measurements.variant_id IS 'What was measured. -> metric_variants.variant_id';
 COMMENT ON COLUMN measurements.metric_id IS 'Its metric. -> metrics.metric_id';

@@ -39,7 +39,7 @@ ASKED_BY_EVERY_PAGE = (
     "verdicts_by_release",
     "advisory_effects",
     "prediction_record",
-    "evidence",
+    "evidence_variants",
 )
 
 

@@ -86,7 +86,7 @@ def situation_digest(connection: duckdb.DuckDBPyConnection, claims: Sequence[Cla
     content = {
         "verdicts": evidence_digest(connection, claims),
         "analyses": {name: analysis.version for name, analysis in analyses().items()},
-        "measurements": sum_of_hashes(connection, "SELECT DISTINCT probe_run_id, variant_id FROM evidence"),
+        "measurements": sum_of_hashes(connection, "SELECT DISTINCT probe_run_id, variant_id FROM evidence_variants"),
         "checkpoints": sum_of_hashes(connection, "SELECT * EXCLUDE (since_build, weights_sha256) FROM checkpoints"),
         "metrics": sum_of_hashes(connection, "SELECT metric_id, construct, method, grain, lower, upper FROM metrics"),
         "defaults": sum_of_hashes(connection, "SELECT variant_id FROM metric_variants WHERE is_default"),

@@ -62,8 +62,8 @@ def publish(home: Home, study: Study, say: Say) -> Publication:
             staged, n_comparisons = _compare(home, staged, say)
             with duckdb.connect(str(staged.path), read_only=True) as connection:
                 claims = claims_in_force(connection, study)
-                n_evidence = _count(connection, "evidence")
-                n_likeness = _count(connection, "likeness")
+                n_evidence = _number(connection, "SELECT coalesce(sum(n_rows), 0) FROM evidence_variants")
+                n_likeness = _number(connection, "SELECT count(*) FROM likeness")
                 digest = situation_digest(connection, claims)
                 evaluation_id = _standing_evaluation(connection, digest)
                 decided = evaluation_id is None and bool(claims)
@@ -93,8 +93,8 @@ def _compare(home: Home, staged: Staged, say: Say) -> tuple[Staged, int]:
     return take_in(home, staged, COMPARISONS), n_comparisons
 
 
-def _count(connection: duckdb.DuckDBPyConnection, view: str) -> int:
-    return connection.execute(f"SELECT count(*) FROM {view}").fetchall()[0][0]
+def _number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    return int(connection.execute(query).fetchall()[0][0])
 
 
 def claims_in_force(connection: duckdb.DuckDBPyConnection, study: Study) -> list[Claim]:

@@ -2,11 +2,12 @@
 CREATE MACRO measurements_known_by(known_by) AS TABLE
 SELECT
     m.checkpoint_id, c.run_id, r.model_id, f.family_id, f.role, c.label, c.step, c.tokens_seen, c.is_final,
-    m.variant_id, m.metric_id, v.parameters, m.layer, m.head, m.sender_layer, m.sender_head, m.stratum,
-    m.value, m.value_a, m.value_b, m.chance,
-    CASE WHEN t.has_excess THEN (m.value - m.chance) / (1 - m.chance) END AS excess,
-    m.standard_error, m.n, m.probe_run_id, p.probe, p.provenance, p.source_id, p.dtype, p.sample_seed, p.since_build
-FROM measurements AS m
+    m.variant_id, m.metric_id, v.parameters, s.layer, s.head, s.sender_layer, s.sender_head, m.stratum,
+    s.value, s.value_a, s.value_b, s.chance,
+    CASE WHEN t.has_excess THEN (s.value - s.chance) / (1 - s.chance) END AS excess,
+    s.standard_error, s.n, m.probe_run_id, p.probe, p.provenance, p.source_id, p.dtype, p.sample_seed, p.since_build
+FROM storage.measured_values AS s
+JOIN storage.measured_variants AS m ON m.measured_id = s.measured_id
 JOIN probe_runs_known_by(known_by) AS p ON p.probe_run_id = m.probe_run_id
 JOIN checkpoints AS c ON c.checkpoint_id = m.checkpoint_id
 JOIN training_runs AS r ON r.run_id = c.run_id

@@ -9,25 +9,22 @@ COMMENT ON VIEW head_scores IS 'Every head''s score on every head metric, at eve
 
 CREATE VIEW best_heads AS
 SELECT
-    family_id, model_id, run_id, checkpoint_id, step, tokens_seen, is_final, metric_id, variant_id, layer, head,
-    value, chance, excess, standard_error,
-    value - lead(value) OVER of_checkpoint AS margin, count(*) OVER (PARTITION BY checkpoint_id, variant_id) AS n_heads,
-    provenance, source_id
-FROM head_scores
-WINDOW of_checkpoint AS (PARTITION BY checkpoint_id, variant_id ORDER BY value DESC, layer, head)
-QUALIFY row_number() OVER of_checkpoint = 1;
+    family_id, model_id, run_id, checkpoint_id, step, tokens_seen, is_final, metric_id, variant_id,
+    best_layer AS layer, best_head AS head, best_value AS value, best_chance AS chance,
+    CASE WHEN has_excess THEN (best_value - best_chance) / (1 - best_chance) END AS excess,
+    best_standard_error AS standard_error, best_value - second_value AS margin, n_heads, provenance, source_id
+FROM evidence_variants
+WHERE n_heads > 0 AND stratum = '';
 COMMENT ON VIEW best_heads IS 'The head with the highest score per checkpoint and variant, and its margin over the second. A maximum grows with the number of heads: read it beside step 0.';
 COMMENT ON COLUMN best_heads.margin IS 'Its value less that of the second best; null where there is one head.';
 COMMENT ON COLUMN best_heads.n_heads IS 'Heads of the model that were compared.';
 
 CREATE VIEW trajectories AS
 SELECT
-    h.family_id, h.model_id, h.run_id, h.checkpoint_id, h.step, h.tokens_seen, h.metric_id, h.variant_id,
-    max(h.value) AS best_value, max(h.excess) AS best_excess, avg(h.value) AS mean_value, any_value(h.chance) AS chance,
-    count(*) FILTER (WHERE h.excess > 0.3) AS n_heads_above, count(*) AS n_heads, any_value(h.provenance) AS provenance
-FROM head_scores AS h
-WHERE h.step IS NOT NULL
-GROUP BY ALL;
+    family_id, model_id, run_id, checkpoint_id, step, tokens_seen, metric_id, variant_id,
+    best_value, best_excess, mean_value, chance, n_heads_above, n_heads, provenance
+FROM evidence_variants
+WHERE n_heads > 0 AND stratum = '' AND step IS NOT NULL;
 COMMENT ON VIEW trajectories IS 'Per checkpoint and variant: best, mean and number of heads above an excess of .3. One line per training run when drawn over step.';
 COMMENT ON COLUMN trajectories.best_value IS 'Value of the best head.';
 COMMENT ON COLUMN trajectories.best_excess IS 'Excess of the best head; null where the metric has no such scale.';

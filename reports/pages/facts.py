@@ -51,7 +51,7 @@ COUNTS = Query(
     """
 SELECT
     (SELECT count(*) FROM checkpoints) AS checkpoints,
-    (SELECT count(*) FROM measurements) AS measurements,
+    (SELECT CAST(coalesce(sum(n_rows), 0) AS BIGINT) FROM probe_runs) AS measurements,
     (SELECT count(*) FROM metrics) AS metrics,
     (SELECT count(*) FROM probe_runs WHERE status = 'failed') AS failed"""
 )

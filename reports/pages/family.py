@@ -77,7 +77,7 @@ SELECT c.checkpoint_id
 FROM checkpoints AS c
 JOIN training_runs AS r ON r.run_id = c.run_id
 JOIN models AS m ON m.model_id = r.model_id
-WHERE m.family_id = $family AND c.checkpoint_id NOT IN (SELECT checkpoint_id FROM evidence)
+WHERE m.family_id = $family AND c.checkpoint_id NOT IN (SELECT checkpoint_id FROM evidence_variants)
 ORDER BY c.checkpoint_id""",
         {"family": family},
     )

@@ -13,20 +13,14 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
-from rich.console import Console
-from rich.table import Table
 
 from catalog.home import Home
-from tests.bench import records
 
 N_ROWS = 100_000_000
 ROWS_A_SECOND, PEAK_MB, QUERY_MS = 1_000_000, 2000, 200
@@ -93,14 +87,14 @@ def ask(home: Home) -> list[Asked]:
                 rows = catalog.execute("FROM claim_matrix").fetchall()
                 found.append(Asked("matrix", "FROM claim_matrix", len(rows), 1000 * (time.perf_counter() - start)))
             with _timed(found, "claim card"):
-                names = [row["family_id"] for row in common.families[:1]]
-                numbers = {name: family.measured(catalog, name) for name in names}
+                names = [row["family_id"] for row in common.families]
+                numbers = dict.fromkeys(names, family.measured(catalog, names[0]))
                 developmental = next(row for row in common.claims if row["axis"] == "developmental")
                 claim.page(catalog, common, developmental, numbers)
             with _timed(found, "matrix"):
-                index.page(common, dict.fromkeys([row["family_id"] for row in common.families], numbers[names[0]]))
+                index.page(common, numbers)
             asked.append(found)
-    return [first._replace(ms=statistics.median(one.ms for one in same)) for first, *_ in (same for same in zip(*asked))]
+    return [same[0]._replace(ms=statistics.median(one.ms for one in same)) for same in zip(*asked, strict=True)]
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from catalog.build import table_keys
 from catalog.read import connect
 
 CLOCKS = {"recorded_at", "started_at", "built_at", "evaluated_at", "fetched_at", "made_at"}
@@ -18,13 +19,13 @@ Rows = dict[str, Counter[tuple[str, ...]]]
 
 
 def rows_of(path: Path) -> Rows:
-    """How often each row stands in each table of a catalog file, but for the columns that differ from run to run."""
+    """How often each row stands in each table, and in measurements, but for the columns that differ from run to run."""
     connection = connect(path)
     try:
         listed = connection.execute(
             "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
         ).fetchall()
-        tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        tables = table_keys(connection)
         found = {}
         for table in sorted(tables):
             columns = ", ".join(f'"{column}"' for name, column in listed if name == table and column not in APART)

@@ -200,7 +200,10 @@ def test_a_run_tells_which_checks_find_faults(tiny: Tiny, tmp_path: Path, monkey
     spoiled = shutil.copytree(tiny.home.root, tmp_path / "spoiled")
     monkeypatch.setenv("MOVING_TARGET_HOME", str(spoiled))
     with duckdb.connect(str(spoiled / "catalog.duckdb")) as connection:
-        connection.execute("UPDATE measurements SET value = 1.5 WHERE metric_id = 'self_attention' AND layer = 0")
+        connection.execute(
+            "UPDATE storage.measured_values SET value = 1.5 WHERE layer = 0 AND measured_id IN "
+            "(SELECT measured_id FROM storage.measured_variants WHERE metric_id = 'self_attention')"
+        )
 
     outcome = CliRunner().invoke(app, ["run", tiny.study])
 

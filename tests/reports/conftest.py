@@ -19,6 +19,7 @@ import polars as pl
 import pytest
 
 from catalog.home import Home
+from catalog.measured import add_measurements
 from catalog.read import open_catalog
 from reports import site
 from reports.pages.likeness import AXES
@@ -607,8 +608,11 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[s
     columns = {name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
     if "since_build" in columns:
         rows = [{"since_build": 1, **row} for row in rows]
-    frame = pl.DataFrame(rows, infer_schema_length=None)  # noqa: F841, DuckDB reads it by its name
-    connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM frame")
+    connection.register("frame", pl.DataFrame(rows, infer_schema_length=None))
+    if table == "measurements":
+        add_measurements(connection, "(SELECT * FROM measurements UNION ALL BY NAME SELECT * FROM frame)")
+    else:
+        connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM frame")
 
 
 @pytest.fixture(scope="session")

@@ -13,22 +13,31 @@ from assets.publish.checks import CHECKS, Check, faults
 from catalog.home import Home
 from tests.conftest import Tiny
 
+
+def update(change: str, metric: str, condition: str = "TRUE") -> str:
+    """A statement that changes stored values of a metric."""
+    return (
+        f"UPDATE storage.measured_values SET {change} WHERE {condition} AND measured_id IN "
+        f"(SELECT measured_id FROM storage.measured_variants WHERE metric_id = '{metric}')"
+    )
+
+
 FAULTS = {
     "attention_rows_sum_to_one": [
         "UPDATE probe_runs SET notes = '{\"row_sum_error\": 0.01}' WHERE probe = 'attention'",
         "UPDATE probe_runs SET notes = NULL WHERE probe = 'attention'",
     ],
     "no_nan": [
-        "UPDATE measurements SET value = 'nan' WHERE metric_id = 'repeat_gain'",
-        "UPDATE measurements SET value = NULL WHERE metric_id = 'repeat_gain'",
+        update("value = 'nan'", "repeat_gain"),
+        update("value = NULL", "repeat_gain"),
     ],
     "metrics_are_registered": [
         "DELETE FROM metrics WHERE metric_id = 'prefix_matching'",
         "DELETE FROM metric_variants WHERE metric_id = 'prefix_matching'",
     ],
     "values_lie_in_range": [
-        "UPDATE measurements SET value = 1.01 WHERE metric_id = 'first_token'",
-        "UPDATE measurements SET value = -0.01 WHERE metric_id = 'repeat_recall'",
+        update("value = 1.01", "first_token"),
+        update("value = -0.01", "repeat_recall"),
     ],
     "likeness_lies_in_range": [
         "UPDATE pair_measurements SET value = 'nan' WHERE metric_id = 'index_correlation'",
@@ -37,8 +46,8 @@ FAULTS = {
         "UPDATE pair_measurements SET chance = -0.01 WHERE metric_id = 'same_top_layer'",
     ],
     "step_0_is_at_chance": [
-        "UPDATE measurements SET value = value + 0.02 WHERE metric_id = 'previous_token'",
-        "UPDATE measurements SET value = chance + 0.06 WHERE metric_id = 'prefix_matching' AND layer = 1 AND head = 2",
+        update("value = value + 0.02", "previous_token"),
+        update("value = chance + 0.06", "prefix_matching", "layer = 1 AND head = 2"),
     ],
     "predictions_precede_measurements": [
         "INSERT INTO predictions BY NAME SELECT 'p' AS prediction_id, claim_id, claim_version, model_id AS subject, "
@@ -85,7 +94,7 @@ def test_faults_are_counted_by_check(home: Home) -> None:
     assert faults(home) == {}
 
     with duckdb.connect(str(home.catalog)) as connection:
-        connection.execute("UPDATE measurements SET value = 'nan' WHERE metric_id = 'repeat_gain'")
+        connection.execute(update("value = 'nan'", "repeat_gain"))
         spoiled = connection.execute("SELECT count(*) FROM measurements WHERE metric_id = 'repeat_gain'").fetchall()
 
     assert faults(home) == {"no_nan": spoiled[0][0]}
