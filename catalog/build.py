@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 
 from catalog.errors import UserError
 from catalog.home import Home
-from catalog.measured import add_measurements, in_turns, measured_twice
+from catalog.measured import add_measurements, in_turns, measured_twice, read_measurements
 from catalog.read import first_row
 from catalog.record import FOLDER, SCHEMA_VERSION, Entry, Record, canonical_json, now, sha256_of
 from catalog.store import told_plainly
@@ -40,6 +40,10 @@ VALUES_OF = {"probe_runs": "measurements", "pair_runs": "pair_measurements"}
 """Tables of executions, each with the table or view that its Parquet files fill."""
 HISTORIES = {"studies", "checkpoint_weights", "advisories"}
 """Tables that keep the rows of every generation of an entry; the others show the latest."""
+ENTRIES_AT_ONCE = 10_000
+"""Entries that are held in memory at a time, some 50 MB."""
+MEMORY_LIMIT = "1GB"
+"""Of DuckDB while it writes; what does not fit goes to disk."""
 LOCK_WAIT_S = 600
 
 
@@ -180,7 +184,7 @@ def _shows(path: Path, digest: str) -> bool:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    config: dict[str, Any] = {"storage_compatibility_version": STORAGE_VERSION}
+    config: dict[str, Any] = {"storage_compatibility_version": STORAGE_VERSION, "memory_limit": MEMORY_LIMIT}
     try:
         with duckdb.connect(str(path), config=config) as connection:
             yield connection
@@ -206,19 +210,24 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
 def _add(
     connection: duckdb.DuckDBPyConnection, record: Record, entries: list[Entry] | tuple[Entry, ...], build: int
 ) -> None:
+    record.store.bring(entry.path for entry in entries)
+    ordered = sorted(entries, key=lambda entry: entry.path)
+    for first in range(0, len(ordered), ENTRIES_AT_ONCE):
+        _add_some(connection, record, ordered[first : first + ENTRIES_AT_ONCE], build)
+
+
+def _add_some(connection: duckdb.DuckDBPyConnection, record: Record, entries: Sequence[Entry], build: int) -> None:
     rows: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = defaultdict(dict)
     keys, columns = table_keys(connection), _columns(connection)
-    record.store.bring(entry.path for entry in entries)
-    for entry in sorted(entries, key=lambda entry: entry.path):
-        record.unchanged(entry.path, entry.sha256)
-        for table, content in record.read(entry.path)["rows"].items():
+    for entry in entries:
+        for table, content in record.rows(entry).items():
             if table not in keys:
                 raise _unknown(table, entry, record)
             for row in content:
                 key = tuple(row.get(column, build) for column in keys[table])
                 rows[table][key] = row
-    for table, content in rows.items():
-        _insert(connection, table, list(content.values()), keys[table], columns[table], build)
+    for table, found in rows.items():
+        _insert(connection, table, list(found.values()), keys[table], columns[table], build)
     for runs, table in VALUES_OF.items():
         with_values = [row for row in rows[runs].values() if row["path"]]
         for part in in_turns(sorted(with_values, key=lambda row: (row.get("checkpoint_id", ""), row["path"]))):
@@ -247,10 +256,11 @@ def _insert(
         f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in columns.items() if name != "since_build"
     )
     since = f", {build} AS since_build" if "since_build" in columns else ""
-    written_once = table in VALUES_OF or table in HISTORIES or ("evaluation_id" in key and table != "evaluations")
+    written_once = table in VALUES_OF or ("evaluation_id" in key and table != "evaluations")
     if not written_once:
-        same = " AND ".join(f'CAST(t."{name}" AS VARCHAR) = frame."{name}"' for name in key)
-        connection.execute(f"DELETE FROM {table} AS t USING frame WHERE {same}")
+        same = [f'CAST(t."{name}" AS VARCHAR) = frame."{name}"' for name in key if name != "since_build"]
+        same += [f"t.since_build = {build}"] if table in HISTORIES else []
+        connection.execute(f"DELETE FROM {table} AS t USING frame WHERE {' AND '.join(same)}")
     connection.execute(f"INSERT INTO {table} BY NAME SELECT {named}{since} FROM frame")
 
 
@@ -270,13 +280,15 @@ def _insert_values(
     runs: Sequence[Mapping[str, Any]],
 ) -> None:
     record.store.bring(run["path"].removeprefix(FOLDER) for run in runs)
-    paths = {"paths": [str(record.unchanged(run["path"], run["file_sha256"])) for run in runs]}
-    files = "read_parquet($paths, union_by_name = true)"
+    paths = [str(record.unchanged(run["path"], run["file_sha256"])) for run in runs]
     if table == "measurements":
-        add_measurements(connection, files, paths)
+        add_measurements(connection, read_measurements(connection, paths))
     else:
         names = ", ".join(f'"{name}"' for name in columns)
-        connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {files}", paths)
+        connection.execute(
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM read_parquet($paths, union_by_name = true)",
+            {"paths": paths},
+        )
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:

@@ -11,30 +11,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
+import polars as pl
 
 from catalog.read import first_row
 
-ROWS_AT_ONCE = 2_000_000
+ROWS_AT_ONCE = 1_000_000
 """Rows that are added or checked in one go, some 200 MB of memory each time."""
 ABOVE = 0.3
 """The excess above which a head counts as formed, as in the views trajectories and onsets."""
+SCHEMA = {
+    **dict.fromkeys(("probe_run_id", "variant_id", "metric_id", "checkpoint_id"), pl.String),
+    **dict.fromkeys(("layer", "head", "sender_layer", "sender_head"), pl.Int32),
+    "stratum": pl.String,
+    **dict.fromkeys(("value", "value_a", "value_b", "chance", "standard_error"), pl.Float64),
+    "n": pl.Int32,
+}
+"""Columns of the view `measurements`, and of the Parquet files that probes write."""
+SHARED = [name for name, kind in SCHEMA.items() if kind == pl.String]
+"""Columns that are equal in all rows of a measured variant, and tell it from others."""
 
-NUMBERED = """
-CREATE OR REPLACE TEMP TABLE numbered AS
-SELECT
-    CAST({last} + row_number() OVER (ORDER BY checkpoint_id, probe_run_id, variant_id, stratum) AS INTEGER)
-        AS measured_id, *
-FROM (SELECT DISTINCT probe_run_id, variant_id, metric_id, checkpoint_id, stratum FROM {source})
-"""
 VALUES = """
 INSERT INTO storage.measured_values
-SELECT
-    n.measured_id, s.layer, s.head, s.sender_layer, s.sender_head,
-    s.value, s.value_a, s.value_b, s.chance, s.standard_error, s.n
-FROM {source} AS s
-JOIN numbered AS n
-    ON n.probe_run_id = s.probe_run_id AND n.variant_id = s.variant_id AND n.metric_id = s.metric_id
-    AND n.checkpoint_id = s.checkpoint_id AND n.stratum = s.stratum
+SELECT measured_id, layer, head, sender_layer, sender_head, value, value_a, value_b, chance, standard_error, n
+FROM added_values
 """
 SUMMARIES = f"""
 INSERT INTO storage.measured_variants BY NAME
@@ -44,7 +43,7 @@ counted AS (SELECT measured_id, count(*) AS n_rows FROM added GROUP BY measured_
 summed AS (
     SELECT
         measured_id, count(*) AS n_heads, max(value) AS best_value, max(value, 2)[2] AS second_value,
-        avg(value) AS mean_value, max((value - chance) / (1 - chance)) AS best_excess,
+        favg(value) AS mean_value, max((value - chance) / (1 - chance)) AS best_excess,
         count(*) FILTER ((value - chance) / (1 - chance) > {ABOVE}) AS n_heads_above, any_value(chance) AS chance
     FROM heads
     GROUP BY measured_id
@@ -60,7 +59,7 @@ best AS (
 SELECT
     n.*, c.n_rows, coalesce(s.n_heads, 0) AS n_heads, coalesce(s.n_heads_above, 0) AS n_heads_above,
     s.* EXCLUDE (measured_id, n_heads, n_heads_above), b.* EXCLUDE (measured_id)
-FROM numbered AS n
+FROM added_variants AS n
 JOIN counted AS c ON c.measured_id = n.measured_id
 LEFT JOIN summed AS s ON s.measured_id = n.measured_id
 LEFT JOIN best AS b ON b.measured_id = n.measured_id
@@ -86,21 +85,31 @@ ORDER BY span
 """
 
 
-def add_measurements(
-    connection: duckdb.DuckDBPyConnection, source: str, parameters: Mapping[str, Any] | None = None
-) -> None:
-    """Adds rows to the view `measurements`; those of one probe run must come together.
+def read_measurements(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> pl.DataFrame:
+    """The rows of Parquet files of measurements, in the order of the files; what a file lacks is null."""
+    try:
+        return pl.scan_parquet(paths, schema=SCHEMA, missing_columns="insert", extra_columns="ignore").collect()
+    except pl.exceptions.SchemaError:  # other types: DuckDB converts them
+        files = "read_parquet($paths, union_by_name = true)"
+        query = f"SELECT * FROM (FROM measurements LIMIT 0) UNION ALL BY NAME SELECT * FROM {files}"
+        return connection.sql(query, params={"paths": paths}).pl().select(SCHEMA.keys()).cast(dict(SCHEMA))
 
-    Args:
-        source: a relation with the columns of `measurements`, in SQL; it is read twice.
-        parameters: its named parameters.
-    """
-    given = dict(parameters or {})
+
+def add_measurements(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
+    """Adds rows (SCHEMA) to the view `measurements`; those of one probe run must come together."""
     [(last,)] = connection.execute("SELECT coalesce(max(measured_id), 0) FROM storage.measured_variants").fetchall()
-    connection.execute(NUMBERED.format(source=source, last=last), given)
-    connection.execute(VALUES.format(source=source), given)
+    runs = rows.select(run=pl.struct(SHARED).rle_id())["run"]
+    begins = runs.diff().fill_null(1) > 0
+    variants = rows.filter(begins).select(SHARED)
+    numbers = variants.unique(maintain_order=True).with_row_index("measured_id", last + 1)
+    of_runs = variants.join(numbers, on=SHARED, how="left", maintain_order="left")["measured_id"]
+    values = rows.select(pl.exclude(SHARED)).with_columns(measured_id=of_runs.gather(runs))
+    connection.register("added_variants", numbers)
+    connection.register("added_values", values)
+    connection.execute(VALUES)
     connection.execute(SUMMARIES.format(last=last))
-    connection.execute("DROP TABLE numbered")
+    connection.unregister("added_values")
+    connection.unregister("added_variants")
 
 
 def in_turns(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:

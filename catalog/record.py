@@ -327,6 +327,11 @@ class Record:
                 mend="Restore the file from a backup.",
             ) from None
 
+    def rows(self, entry: Entry) -> dict[str, list[dict[str, Any]]]:
+        """The rows by table of an entry; raises as `unchanged` does."""
+        _, content = self._checked(entry.path, entry.sha256)
+        return json.loads(content)["rows"]
+
     def entry(self, path: str) -> Entry:
         return Entry(path, sha256_of(self._content(path)))
 
@@ -374,14 +379,18 @@ class Record:
         Raises:
             UserError: it is missing or was changed.
         """
-        at = path.removeprefix(FOLDER)
+        file, _ = self._checked(path.removeprefix(FOLDER), sha256)
+        return file
+
+    def _checked(self, path: str, sha256: str) -> tuple[Path, bytes]:
         with suppress(FileNotFoundError):
-            file = self.store.local(at)
-            if sha256_of(file.read_bytes()) == sha256:
-                return file
+            file = self.store.local(path)
+            content = file.read_bytes()
+            if sha256_of(content) == sha256:
+                return file, content
         raise UserError(
             "A file of the record is missing or was changed after it was written.",
-            where=self._where(at),
+            where=self._where(path),
             mend="Restore it from a backup; the record is never edited by hand.",
         )
 

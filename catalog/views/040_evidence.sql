@@ -1,32 +1,30 @@
 -- What claims read, as things stand or under a condition; of views, they read `evidence` alone.
 CREATE MACRO evidence_variants_under(known_by := NULL, with_advisory := NULL, without_advisory := NULL) AS TABLE
-WITH ranked AS (
-    SELECT probe_run_id, variant_id, checkpoint_id
-    FROM (
-        SELECT DISTINCT m.probe_run_id, m.variant_id, m.checkpoint_id, p.provenance, p.dtype, p.since_build
-        FROM storage.measured_variants AS m
-        JOIN probe_runs_known_by(known_by) AS p ON p.probe_run_id = m.probe_run_id
-        WHERE coalesce(p.sample_seed, 0) = 0
-          AND p.probe_run_id NOT IN (
-              SELECT probe_run_id FROM advised_probe_runs
-              WHERE (suspect AND advisory_id IS DISTINCT FROM with_advisory) OR advisory_id = without_advisory
-          )
+WITH counting AS (
+    SELECT * FROM probe_runs_known_by(known_by)
+    WHERE coalesce(sample_seed, 0) = 0
+      AND probe_run_id NOT IN (
+          SELECT probe_run_id FROM advised_probe_runs
+          WHERE (suspect AND advisory_id IS DISTINCT FROM with_advisory) OR advisory_id = without_advisory
+      )
+),
+ranked AS (
+    SELECT m.*, p.provenance, p.source_id, p.dtype
+    FROM storage.measured_variants AS m
+    JOIN counting AS p ON p.probe_run_id = m.probe_run_id
+    QUALIFY m.probe_run_id = first_value(m.probe_run_id) OVER (
+        PARTITION BY m.checkpoint_id, m.variant_id
+        ORDER BY p.provenance = 'measured' DESC, p.dtype = 'float32' DESC NULLS LAST, p.since_build DESC,
+            m.probe_run_id DESC
     )
-    QUALIFY row_number() OVER (
-        PARTITION BY checkpoint_id, variant_id
-        ORDER BY provenance = 'measured' DESC, dtype = 'float32' DESC NULLS LAST, since_build DESC, probe_run_id DESC
-    ) = 1
 )
 SELECT
     m.checkpoint_id, c.run_id, r.model_id, f.family_id, f.role, c.label, c.step, c.tokens_seen, c.is_final,
-    m.variant_id, m.metric_id, v.parameters, m.stratum, t.has_excess, p.probe_run_id, p.provenance, p.source_id, p.dtype,
+    m.variant_id, m.metric_id, v.parameters, m.stratum, t.has_excess, m.probe_run_id, m.provenance, m.source_id, m.dtype,
     m.measured_id, m.n_rows, m.n_heads, m.best_layer, m.best_head, m.best_value, m.best_chance,
     CASE WHEN t.has_excess THEN m.best_excess END AS best_excess, m.best_standard_error, m.second_value, m.mean_value,
     CASE WHEN t.has_excess THEN m.n_heads_above ELSE 0 END AS n_heads_above, m.chance
-FROM storage.measured_variants AS m
-JOIN ranked AS k
-    ON k.probe_run_id = m.probe_run_id AND k.variant_id = m.variant_id AND k.checkpoint_id = m.checkpoint_id
-JOIN probe_runs AS p ON p.probe_run_id = m.probe_run_id
+FROM ranked AS m
 JOIN checkpoints AS c ON c.checkpoint_id = m.checkpoint_id
 JOIN training_runs AS r ON r.run_id = c.run_id
 JOIN models AS o ON o.model_id = r.model_id

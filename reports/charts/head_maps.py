@@ -40,7 +40,7 @@ def query(family: str) -> Query:
 SELECT model_id, run_id, metric_id, variant_id, layer, head, value, chance
 FROM scores
 JOIN models USING (model_id)
-WHERE is_final
+WHERE is_final = TRUE
 ORDER BY n_params NULLS LAST, model_id, metric_id, variant_id, run_id, layer, head""",
         {"family": family},
     )

@@ -52,23 +52,72 @@ scores AS (
     JOIN placebos USING (variant_id)
     JOIN head_scores AS p
       ON p.checkpoint_id = s.checkpoint_id AND p.variant_id = placebo_id AND p.layer = s.layer AND p.head = s.head
-    WHERE s.family_id = $family
+    WHERE s.family_id = $family AND p.family_id = $family AND p.is_final = s.is_final
 )"""
 """Every head's score in a family; prefix matching less its placebo, each over chance, under the name of induction."""
+
+
+BEST = f"""
+WITH placebos AS ({PLACEBO_PAIRS}
+),
+pairs AS MATERIALIZED (
+    SELECT v.measured_id, p.measured_id AS placebo_measured
+    FROM evidence_variants AS v
+    JOIN placebos USING (variant_id)
+    JOIN evidence_variants AS p
+      ON p.checkpoint_id = v.checkpoint_id AND p.variant_id = placebo_id AND p.stratum = ''
+    WHERE v.family_id = $family AND v.stratum = ''
+),
+less_placebo AS MATERIALIZED (
+    SELECT a.measured_id, a.layer, a.head, coalesce(
+        CASE WHEN t.has_excess AND u.has_excess
+            THEN (a.value - a.chance) / (1 - a.chance) - (b.value - b.chance) / (1 - b.chance) END,
+        a.value - b.value
+    ) AS value
+    FROM (
+        SELECT measured_id, placebo_measured, layer, head, value, chance
+        FROM storage.measured_values JOIN pairs USING (measured_id)
+        WHERE head IS NOT NULL AND sender_head IS NULL
+    ) AS a
+    JOIN (
+        SELECT measured_id, layer, head, value, chance FROM storage.measured_values
+        WHERE head IS NOT NULL AND sender_head IS NULL AND measured_id IN (SELECT placebo_measured FROM pairs)
+    ) AS b ON b.measured_id = a.placebo_measured AND b.layer = a.layer AND b.head = a.head
+    LEFT JOIN metrics AS t ON t.metric_id = 'prefix_matching'
+    LEFT JOIN metrics AS u ON u.metric_id = 'prefix_matching_placebo'
+),
+tops AS (
+    SELECT d.measured_id, d.value, min({{'layer': d.layer, 'head': d.head}}) AS place
+    FROM less_placebo AS d
+    JOIN (SELECT measured_id, max(value) AS value FROM less_placebo GROUP BY measured_id) AS m
+      ON m.measured_id = d.measured_id AND m.value IS NOT DISTINCT FROM d.value
+    GROUP BY d.measured_id, d.value
+),
+best AS (
+    SELECT model_id, run_id, metric_id, variant_id, step, tokens_seen, value, layer, head, chance, provenance
+    FROM best_heads
+    WHERE family_id = $family
+      AND metric_id <> 'prefix_matching_placebo'
+      AND variant_id NOT IN (SELECT variant_id FROM placebos)
+    UNION ALL
+    SELECT model_id, run_id, 'induction', variant_id, step, tokens_seen, value, place.layer, place.head, 0, provenance
+    FROM tops JOIN evidence_variants USING (measured_id)
+)"""
+"""The best head of each checkpoint, metric and variant of a family; induction as in SCORES. The rows of heads are read
+for induction alone, and of the family's own checkpoints."""
 
 
 def query(family: str) -> Query:
     """The best head of each checkpoint, metric and variant of a family."""
     return Query(
-        SCORES
+        BEST
         + """
-SELECT model_id, run_id, metric_id, variant_id, step, tokens_seen, value, layer, head, scores.chance, provenance,
+SELECT model_id, run_id, metric_id, variant_id, step, tokens_seen, value, layer, head, best.chance, provenance,
     coalesce(has_excess, TRUE) AS has_excess
-FROM scores
+FROM best
 JOIN models USING (model_id)
 LEFT JOIN metrics USING (metric_id)
 WHERE step IS NOT NULL
-QUALIFY row_number() OVER (PARTITION BY checkpoint_id, metric_id, variant_id ORDER BY value DESC, layer, head) = 1
 ORDER BY metric_id, variant_id, n_params NULLS LAST, model_id, run_id, step""",
         {"family": family},
     )

@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 
 from catalog.home import Home
-from catalog.measured import add_measurements
+from catalog.measured import SCHEMA, add_measurements
 from catalog.read import open_catalog
 from reports import site
 from reports.pages.likeness import AXES
@@ -610,7 +610,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[s
         rows = [{"since_build": 1, **row} for row in rows]
     connection.register("frame", pl.DataFrame(rows, infer_schema_length=None))
     if table == "measurements":
-        add_measurements(connection, "(SELECT * FROM measurements UNION ALL BY NAME SELECT * FROM frame)")
+        add_measurements(connection, connection.sql("FROM measurements UNION ALL BY NAME FROM frame").pl().cast(SCHEMA))
     else:
         connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM frame")
 
