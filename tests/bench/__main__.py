@@ -1,6 +1,6 @@
-"""What measuring, importing and deciding cost: `python -m tests.bench`. Not here: whether it is right."""
+"""What measuring, importing, deciding and the catalog cost: `python -m tests.bench`. Not here: whether it is right."""
 
-from tests.bench import attention, battery, deciding, import_induction, incremental, ray_nodes, sentences, sweep
+from tests.bench import attention, battery, deciding, import_induction, incremental, ray_nodes, scale, sentences, sweep
 
 if __name__ == "__main__":
     attention.main()
@@ -10,4 +10,5 @@ if __name__ == "__main__":
     import_induction.main()
     deciding.main()
     incremental.main()
+    scale.main()
     ray_nodes.main()

@@ -105,7 +105,7 @@ def put_facts(record: Record, size: Size) -> None:
             variant["variant_id"],
             {"metric_variants": [{**variant, "label": metric_id, "is_default": True}]},
         )
-    models = range(model_of(size.runs - 1) + 1)
+    models = range(model_of(size.runs) + 1)  # that of one more run too
     for family in range(family_of(models[-1]) + 1):
         row = {"family_id": f"family{family}", "role": "natural", "organisation": "someone"}
         record.put("families", f"family{family}", {"families": [row]})
