@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+from collections import deque
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -79,8 +80,12 @@ def make(home: Home, size: Size, processes: int = 2) -> None:
     record = record_of(home)
     claims = put_claims(record, Study(name="scale", families=[], probes=[]))
     put_facts(record, size)
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        pool.map(partial(put_training_run, home, size.checkpoints), range(size.runs), chunksize=1)
+    put_run = partial(put_training_run, home, size.checkpoints)
+    if processes == 1:
+        deque(map(put_run, range(size.runs)), maxlen=0)
+    else:
+        with multiprocessing.get_context("spawn").Pool(processes) as pool:
+            pool.map(put_run, range(size.runs), chunksize=1)
     put_evaluation(record, claims, size)
 
 

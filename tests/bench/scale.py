@@ -12,6 +12,7 @@ cores.
 from __future__ import annotations
 
 import multiprocessing
+import re
 import resource
 import statistics
 import sys
@@ -170,10 +171,15 @@ def main(n_rows: int = N_ROWS) -> None:
         for page in ("matrix", "claim card", "once a site"):
             own = sorted((query for query in asked if query.page == page), key=lambda query: -query.ms)
             for query in own[:SHOWN]:
-                table.add_row(page, f"{query.ms:.0f}", f"{query.cpu_ms:.0f}", query.words[:70])
+                table.add_row(page, f"{query.ms:.0f}", f"{query.cpu_ms:.0f}", _selected(query.words)[:70])
             total = (f"{sum(query.ms for query in own):.0f}", f"{sum(query.cpu_ms for query in own):.0f}")
             table.add_row(page, *total, f"all {len(own)}", end_section=True)
         console.print(table)
+
+
+def _selected(words: str) -> str:
+    """A query without what is named before its SELECT."""
+    return re.sub(r"^WITH .*\) SELECT", "... SELECT", words)
 
 
 def _megabytes(folder: Path) -> float:
