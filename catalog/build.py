@@ -42,7 +42,7 @@ HISTORIES = {"studies", "checkpoint_weights", "advisories"}
 """Tables that keep the rows of every generation of an entry; the others show the latest."""
 ENTRIES_AT_ONCE = 10_000
 """Entries that are held in memory at a time, some 50 MB."""
-MEMORY_LIMIT = "1GB"
+MEMORY_LIMIT = "600MB"
 """Of DuckDB while it writes; what does not fit goes to disk."""
 LOCK_WAIT_S = 600
 
@@ -187,6 +187,7 @@ def _writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     config: dict[str, Any] = {"storage_compatibility_version": STORAGE_VERSION, "memory_limit": MEMORY_LIMIT}
     try:
         with duckdb.connect(str(path), config=config) as connection:
+            connection.execute("SET enable_progress_bar = false")
             yield connection
             connection.execute("CHECKPOINT")
     except duckdb.IOException as error:
