@@ -87,7 +87,10 @@ ORDER BY metric_a, metric_b, family_id NULLS FIRST""",
 
 
 def apart_query(construct: str) -> Query:
-    """The heads whose ranks differ most between two metrics of the construct, as a share of the heads ranked."""
+    """The heads whose ranks differ most between two metrics of the construct, as a share of the heads ranked.
+
+    Runs in which one of the two gives all heads the same value rank nothing and are left out.
+    """
     return Query(
         RANKED
         + f"""
@@ -97,6 +100,8 @@ SELECT metric_a, metric_b, run_id, layer, head, value_a, value_b, n_heads,
 FROM ranked
 WHERE same_construct AND n_heads >= 5
   AND NOT ends_with(metric_a, '_placebo') AND NOT ends_with(metric_b, '_placebo')
+WINDOW pair AS (PARTITION BY run_id, metric_a, metric_b)
+QUALIFY min(value_a) OVER pair < max(value_a) OVER pair AND min(value_b) OVER pair < max(value_b) OVER pair
 ORDER BY apart DESC, n_heads DESC, metric_a, metric_b, run_id, layer, head
 LIMIT {SHOWN}""",
         {"construct": construct},

@@ -94,6 +94,17 @@ def test_heads_that_all_score_the_same_give_no_correlation(home_with):
         assert overall(connection, "induction") == []
 
 
+def _one_constant(tables):
+    _two_methods(tables)
+    for row in tables["measurements"]:
+        row["value"] = 0.5 if row["metric_id"] == "duplicate_token" else row["value"]
+
+
+def test_a_metric_that_ranks_nothing_comes_apart_from_none(home_with):
+    with open_catalog(home_with(_one_constant)) as connection:
+        assert agreement.apart_query("induction").rows(connection) == []
+
+
 def metric(name: str, construct: str, method: str):
     return {"metric_id": name, "construct": construct, "method": method, "grain": "head"}
 
