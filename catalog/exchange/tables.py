@@ -74,12 +74,15 @@ def exported(connection: duckdb.DuckDBPyConnection) -> list[Table]:
             "UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
         ).fetchall()
     )
+    views = {*VIEWS, "measurements"}
     columns: dict[str, list[Column]] = {}
     for table, name, kind, comment, is_nullable in connection.execute(
         "SELECT table_name, column_name, data_type, comment, is_nullable FROM duckdb_columns() "
-        "WHERE NOT internal AND database_name = current_database() ORDER BY column_index"
+        "WHERE schema_name = 'main' AND database_name = current_database() ORDER BY column_index"
     ).fetchall():
-        required = (name in keys[table] and name not in MAY_BE_NULL) if table in VIEWS else not is_nullable
+        if table not in keys:
+            continue
+        required = (name in keys[table] and name not in MAY_BE_NULL) if table in views else not is_nullable
         columns.setdefault(table, []).append(Column(name, kind, comment, required))
     return [Table(name, comments[name], keys[name], tuple(columns[name])) for name in sorted(keys)]
 
