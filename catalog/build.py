@@ -15,7 +15,7 @@ import re
 import shutil
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -251,7 +251,7 @@ def _insert(
     columns: dict[str, str],
     build: int,
 ) -> None:
-    texts = {name: [_text(row.get(name)) for row in rows] for name in columns if name != "since_build"}
+    texts = {name: _texts(row.get(name) for row in rows) for name in columns if name != "since_build"}
     frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))  # noqa: F841  (read by DuckDB)
     named = ", ".join(
         f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in columns.items() if name != "since_build"
@@ -265,9 +265,11 @@ def _insert(
     connection.execute(f"INSERT INTO {table} BY NAME SELECT {named}{since} FROM frame")
 
 
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+def _texts(values: Iterable[Any]) -> list[str | None]:
+    return [value if value is None or isinstance(value, str) else _text(value) for value in values]
+
+
+def _text(value: Any) -> str:
     if isinstance(value, bool | dict | list):
         return canonical_json(value)
     return repr(value) if isinstance(value, float) else str(value)

@@ -1,6 +1,6 @@
 """A record of 100 million head rows: building its catalog, and the queries of the matrix and of a claim's card.
 
-The record is made first (records.py), in a temporary folder, which needs some 9 GB: a Parquet file and two entries for
+The record is made first (records.py), in a temporary folder, which needs some 11 GB: a Parquet file and two entries for
 each of 97,700 probe runs. Building is `stage` and `finish`: a whole publication but comparing training runs and
 deciding. Then the catalog is rebuilt, and one more training run published. Each is timed in a process of its own, whose
 peak memory is told. Queries are timed as the pages of the report make them, on a connection that holds the views that a
