@@ -98,7 +98,13 @@ def render(catalog: duckdb.DuckDBPyConnection, standing: Path | None = None) -> 
     assets = {style_path: style, script_path: script}
     common, builds = facts.read(catalog), changes.builds_of(catalog)
     jinja = environment()
-    shared = {"style": style_path, "script": script_path, "theme": CONFIG, "build": common.build}
+    shared = {
+        "style": style_path,
+        "script": script_path,
+        "theme": CONFIG,
+        "build": common.build,
+        "has_mechanisms": bool(mechanism.constructs(methods.METRICS.rows(catalog))),
+    }
     pages = {
         page.path: jinja.get_template(page.template).render(page=page, **shared, **page.values).encode()
         for page in _pages(catalog, common, builds)
