@@ -32,8 +32,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 		{ echo "Python 3.11 or later is needed: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet $(TORCH)
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-compile $(TORCH)
+	@$(BIN)/python -m pip install --quiet --no-compile --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps -e .
 	@touch $@
 
@@ -45,7 +45,7 @@ test: lint
 
 # What a Ray cluster needs, on each of its machines; see the README.
 ray: $(VENV)/.installed
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-ray.lock
+	@$(BIN)/python -m pip install --quiet --no-compile --no-deps --require-hashes -r requirements-ray.lock
 
 ui: $(VENV)/.installed
 	@$(BIN)/python -m pipelines ui $(STUDY) --port $(PORT)

@@ -16,6 +16,7 @@ import shutil
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -231,8 +232,11 @@ def _add_some(connection: duckdb.DuckDBPyConnection, record: Record, entries: Se
         _insert(connection, table, list(found.values()), keys[table], columns[table], build)
     for runs, table in VALUES_OF.items():
         with_values = [row for row in rows[runs].values() if row["path"]]
-        for part in in_turns(sorted(with_values, key=lambda row: (row.get("checkpoint_id", ""), row["path"]))):
-            _insert_values(connection, record, table, columns[table], part)
+        ordered = sorted(with_values, key=lambda row: (row.get("checkpoint_id", ""), row["path"]))
+        if table == "measurements":
+            _add_measurements(connection, record, ordered)
+        elif ordered:
+            _insert_values(connection, record, table, columns[table], ordered)
 
 
 def _unknown(table: str, entry: Entry, record: Record) -> UserError:
@@ -275,6 +279,21 @@ def _text(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
+def _add_measurements(connection: duckdb.DuckDBPyConnection, record: Record, runs: Sequence[Mapping[str, Any]]) -> None:
+    """Adds the values of probe runs, those of the next million rows being read while the last are inserted."""
+
+    def read(part: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+        return read_measurements(_checked_files(record, part))
+
+    parts = in_turns(runs)
+    with ThreadPoolExecutor(1) as ahead:
+        upcoming = next((ahead.submit(read, part) for part in parts), None)
+        while upcoming is not None:
+            found = upcoming.result()
+            upcoming = next((ahead.submit(read, part) for part in parts), None)
+            add_measurements(connection, found)
+
+
 def _insert_values(
     connection: duckdb.DuckDBPyConnection,
     record: Record,
@@ -282,16 +301,17 @@ def _insert_values(
     columns: dict[str, str],
     runs: Sequence[Mapping[str, Any]],
 ) -> None:
+    names = ", ".join(f'"{name}"' for name in columns)
+    connection.execute(
+        f"INSERT INTO {table} ({names}) SELECT {names} FROM read_parquet($paths, union_by_name = true)",
+        {"paths": _checked_files(record, runs)},
+    )
+
+
+def _checked_files(record: Record, runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The runs' Parquet files on this disk, each as it was written."""
     record.store.bring(run["path"].removeprefix(FOLDER) for run in runs)
-    paths = [str(record.unchanged(run["path"], run["file_sha256"])) for run in runs]
-    if table == "measurements":
-        add_measurements(connection, read_measurements(connection, paths))
-    else:
-        names = ", ".join(f'"{name}"' for name in columns)
-        connection.execute(
-            f"INSERT INTO {table} ({names}) SELECT {names} FROM read_parquet($paths, union_by_name = true)",
-            {"paths": paths},
-        )
+    return [str(record.unchanged(run["path"], run["file_sha256"])) for run in runs]
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:

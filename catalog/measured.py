@@ -85,14 +85,15 @@ ORDER BY span
 """
 
 
-def read_measurements(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> pl.DataFrame:
+def read_measurements(paths: list[str]) -> pl.DataFrame:
     """The rows of Parquet files of measurements, in the order of the files; what a file lacks is null."""
     try:
         return pl.scan_parquet(paths, schema=SCHEMA, missing_columns="insert", extra_columns="ignore").collect()
-    except pl.exceptions.SchemaError:  # other types: DuckDB converts them
-        files = "read_parquet($paths, union_by_name = true)"
-        query = f"SELECT * FROM (FROM measurements LIMIT 0) UNION ALL BY NAME SELECT * FROM {files}"
-        return connection.sql(query, params={"paths": paths}).pl().select(SCHEMA.keys()).cast(dict(SCHEMA))
+    except pl.exceptions.SchemaError:  # other types, as in records of the first versions
+        frames = [pl.read_parquet(path) for path in paths]
+        found = pl.concat(frames, how="diagonal_relaxed")
+        lacking = [pl.lit(None, kind).alias(name) for name, kind in SCHEMA.items() if name not in found.columns]
+        return found.with_columns(lacking).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
 
 
 def add_measurements(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:

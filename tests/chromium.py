@@ -10,6 +10,8 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 REQUIRED = "MOVING_TARGET_REQUIRE_BROWSER"
+SCREENS = Path(os.environ.get("CI_ARTIFACTS", Path(__file__).parents[1] / "data" / "screens"))
+"""Where tests leave screenshots for people to look at."""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
     "--headless=new",

@@ -24,7 +24,7 @@ FAMILIES_NEEDED = 5
 """Natural families that must vote before anything is said across them, as the verdicts' reasons say."""
 RUNS_NEEDED = 5
 """Training runs that a model needs before most verdicts on it can hold, likewise."""
-READ = Query("SELECT DISTINCT family_id, metric_id FROM evidence WHERE role = 'natural' ORDER BY ALL")
+READ = Query("SELECT DISTINCT family_id, metric_id FROM evidence_variants WHERE role = 'natural' ORDER BY ALL")
 CONFLICTS = Query(
     """
 SELECT c.claim_a, c.claim_b, c.next_measurement, count(DISTINCT c.checkpoint_id) AS n_runs

@@ -86,7 +86,8 @@ def rebuild_catalog(home: Home) -> None:
 def ask(home: Home) -> list[Asked]:
     """The queries of the first page and of one claim's card, as their modules make them."""
     from catalog.read import hold, open_catalog
-    from reports.pages import claim, facts, family, index
+    from reports.pages import changes, claim, facts, family, index
+    from reports.pages.next_steps import next_steps
     from reports.site import ASKED_BY_EVERY_PAGE
 
     asked: list[list[Asked]] = []
@@ -104,7 +105,7 @@ def ask(home: Home) -> list[Asked]:
                 developmental = next(row for row in common.claims if row["axis"] == "developmental")
                 claim.page(catalog, common, developmental, numbers)
             with _timed(found, "matrix"):
-                index.page(common, numbers)
+                index.page(common, numbers, changes.builds_of(catalog), next_steps(catalog, common))
             asked.append(found)
     return [_median(same) for same in zip(*asked, strict=True)]
 

@@ -1,4 +1,4 @@
-"""Dagster's UI as a user meets it: the assets of an empty home, one training run materialized there by clicks."""
+"""Dagster's UI as a newcomer meets it: from the assets of an empty home to the report, by clicks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from catalog.home import Home
 from catalog.record import Record
-from tests.chromium import errors
+from tests.chromium import SCREENS, errors
 from tests.end_to_end.conftest import guarded, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -64,16 +64,22 @@ def answers(address: str) -> bool:
         return False
 
 
+def screen(browser: Chrome, name: str) -> None:
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    browser.save_screenshot(str(SCREENS / f"dagster-{name}.png"))
+
+
 def seen(browser: Chrome, xpath: str, seconds: float = 30) -> WebElement:
     """An element once it is there and can be clicked."""
     return WebDriverWait(browser, seconds).until(expected_conditions.element_to_be_clickable((By.XPATH, xpath)))
 
 
-def test_a_training_run_is_materialized_by_clicks(browser: Chrome, dagster: str, home: Home) -> None:
+def test_a_newcomer_gets_from_an_empty_home_to_the_report_by_clicks(browser: Chrome, dagster: str, home: Home) -> None:
     browser.set_window_size(1400, 2400)  # the list of assets holds the rows that are in sight, and no others
     browser.get(f"{dagster}/assets")
     for asset in ("attention", "catalog", "checkpoints", "claims", "evidence", "repeats", "report", "verdicts"):
         assert seen(browser, f"//a[@href='/assets/{asset}']").text == asset
+    screen(browser, "assets")
 
     browser.get(f"{dagster}/locations/pipelines.definitions/jobs/measure")
     seen(browser, "//button[contains(., 'Materialize all')]").click()
@@ -95,4 +101,15 @@ def test_a_training_run_is_materialized_by_clicks(browser: Chrome, dagster: str,
     browser.get(f"{dagster}/assets/attention?view=partitions&partition={RUN}")
     assert seen(browser, "//*[text()='Materialized']")
     assert "prefix_matching" in seen(browser, "//table[contains(., 'step20')]").text
+    screen(browser, "partition")
+
+    browser.get(f"{dagster}/locations/pipelines.definitions/jobs/publish")
+    assert seen(browser, "//*[text()='verdicts']")
+    screen(browser, "graph")
+    seen(browser, "//button[contains(., 'Materialize all')]").click()
+    wait_until(lambda: (home.reports / "index.html").exists(), TO_MATERIALIZE_S)
+    browser.get(f"{dagster}/assets/report")
+    place = seen(browser, f"//*[contains(text(), '{home.reports / 'index.html'}')]", TO_MATERIALIZE_S).text
+    assert Path(place.strip()).exists()
+    screen(browser, "report")
     assert errors(browser) == []

@@ -143,7 +143,7 @@ def test_files_of_other_types_and_columns_are_converted(catalog: duckdb.DuckDBPy
         tmp_path / "a.parquet"
     )
 
-    rows = read_measurements(catalog, [str(tmp_path / "a.parquet")])
+    rows = read_measurements([str(tmp_path / "a.parquet")])
 
     assert dict(rows.schema) == dict(SCHEMA)
     assert rows.select("layer", "head", "value", "value_a", "n").rows() == [

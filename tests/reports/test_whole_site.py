@@ -6,7 +6,6 @@ Screenshots of each kind of page are left in $CI_ARTIFACTS (default data/screens
 from __future__ import annotations
 
 import base64
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +19,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 from catalog.home import Home
 from reports import site
 from reports.single_file import write_single_file
-from tests.chromium import chromium, errors
+from tests.chromium import SCREENS, chromium, errors
 
 pytestmark = pytest.mark.browser
-SCREENS = Path(os.environ.get("CI_ARTIFACTS", Path(__file__).parents[2] / "data" / "screens"))
 DRAWN = "return document.documentElement.dataset.charts === 'drawn'"
 ASKED_FOR = "return performance.getEntriesByType('resource').map(entry => entry.name)"
 LINKS = "return [...document.querySelectorAll('a[href]')].map(link => link.href)"
