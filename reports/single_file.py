@@ -32,7 +32,7 @@ def write_single_file(home: Home, path: Path) -> None:
         UserError: there is no catalog, or the disk refuses.
     """
     with open_catalog(home) as catalog:
-        content = single_file(site.render(catalog, standing=home.reports))
+        content = single_file(site.render(catalog))
     with told_plainly(path):
         path.write_bytes(content)
 

@@ -2,7 +2,7 @@
 
 `build` reads the catalog, renders every page into a folder aside, and puts one after the other in place, the first page
 last: a reader finds whole pages at any time, wherever a build may have been killed. Pages load one style sheet and one
-script, both named by what they are made of; data lie in the pages, since a page opened from disk can fetch nothing.
+script, both named by their content; data lie in the pages, since a page opened from disk can fetch nothing.
 Not here: what stands on which page (pages/), charts (charts/).
 """
 
@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import uuid
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +22,7 @@ import duckdb
 import vl_convert
 from altair.utils import schemapi
 from filelock import FileLock
+from platformdirs import user_cache_path
 
 from catalog.home import Home
 from catalog.read import hold, open_catalog
@@ -58,7 +61,7 @@ def build(home: Home) -> Path:
     with FileLock(home.root / ".reports.lock"):
         shown = home.catalog.stat().st_mtime_ns if home.catalog.exists() else 0
         with open_catalog(home) as catalog, schemapi.debug_mode(False):  # tests hold each chart against its schema
-            files = render(catalog, standing=home.reports)
+            files = render(catalog)
         try:
             for name, content in files.items():
                 path = aside / name
@@ -83,19 +86,12 @@ def _put_in_place(new: Path, place: Path, names: Collection[str]) -> None:
             path.unlink()
 
 
-def render(catalog: duckdb.DuckDBPyConnection, standing: Path | None = None) -> dict[str, bytes]:
-    """The site's files by their relative paths; the connection holds some views from then on.
-
-    Args:
-        standing: the last site's folder, whose script is taken where it was made of the same.
-    """
+def render(catalog: duckdb.DuckDBPyConnection) -> dict[str, bytes]:
+    """The site's files by their relative paths; the connection holds some views from then on."""
     hold(catalog, ASKED_BY_EVERY_PAGE)
-    style, drawing = (HERE / "style.css").read_bytes(), (HERE / "charts" / "charts.js").read_bytes()
-    style_path = _named("style", "css", style)
-    script_path = _named("charts", "js", drawing + version("vl-convert-python").encode())
-    made = standing / script_path if standing else None
-    script = made.read_bytes() if made and made.is_file() else chart_script()
-    assets = {style_path: style, script_path: script}
+    style, script = (HERE / "style.css").read_bytes(), chart_script()
+    assets = {_named("style", "css", style): style, _named("charts", "js", script): script}
+    style_path, script_path = assets
     common, builds = facts.read(catalog), changes.builds_of(catalog)
     jinja = environment()
     shared = {
@@ -132,5 +128,16 @@ def _named(stem: str, suffix: str, content: bytes) -> str:
 
 @cache
 def chart_script() -> bytes:
-    """Vega, Vega-Lite and the drawing of charts as one script; making it takes a second, hence once a process."""
-    return vl_convert.javascript_bundle((HERE / "charts" / "charts.js").read_text(encoding="utf-8")).encode()
+    """Vega, Vega-Lite and the drawing of charts as one script, kept in the user's cache: making it takes seconds."""
+    drawing = (HERE / "charts" / "charts.js").read_text(encoding="utf-8")
+    made_of = hashlib.sha256(f"{version('vl-convert-python')} {drawing}".encode()).hexdigest()
+    kept = user_cache_path("moving-target") / f"charts.{made_of[:32]}.js"
+    with suppress(OSError):
+        return kept.read_bytes()
+    script = vl_convert.javascript_bundle(drawing).encode()
+    aside = kept.with_suffix(f".{uuid.uuid4().hex}.part")
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(script)
+        os.replace(aside, kept)
+    return script

@@ -176,7 +176,7 @@ def _keep_only(registered: dict[str, Any], name: str) -> None:
         del registered[other]
 
 
-def _two_pages(catalog: Any, standing: Path) -> dict[str, bytes]:
+def _two_pages(catalog: Any) -> dict[str, bytes]:
     verdicts = catalog.execute("SELECT claim_id, level, subject, verdict FROM current_verdicts ORDER BY ALL").fetchall()
     return {"index.html": repr(verdicts).encode(), "claims/all.html": repr(verdicts).encode(), "assets/a.css": b""}
 
