@@ -88,7 +88,7 @@ def main() -> None:
                 "checkpoints": {"pythia": {"models": []}},
                 "published": [{"importer": "trott2025", "path": str(CLONE)}],
             }
-        study = write(Path(folder), *families, probes=list(PROBES), **published)
+        study = write(Path(folder), *families, probes=list(PROBES), claims="all", **published)
         first = cost_of(command, study)
         ((n_first,),) = command.query(N_RUNS)
         nothing = cost_of(command, study)
