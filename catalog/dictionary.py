@@ -106,7 +106,7 @@ def _read_by(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
 def _completed(found: list[Relation], words: dict[str, list[str]]) -> list[Relation]:
     """The same, columns described by what their view or macro reads where they have no description of their own.
 
-    Columns of macros can have none: those of a view made of the macro speak for them.
+    Columns of macros can have none: those of a view made of the macro, or of its name without `_under`, speak for them.
     """
     by_name = {relation.name: relation for relation in found}
 
@@ -122,7 +122,8 @@ def _completed(found: list[Relation], words: dict[str, list[str]]) -> list[Relat
     def described(column: Column, of: Relation) -> Column:
         if column.description:
             return column
-        made_of_it = [r for r in found if r.kind == "view" and of.kind == "macro" and of.name in words[r.name]]
+        views = [r for r in found if r.kind == "view" and of.kind == "macro"]
+        made_of_it = [r for r in views if of.name in words[r.name] or of.name == f"{r.name}_under"]
         for relation in (*made_of_it, *below(of.name)):
             for other in relation.columns:
                 if other.name == column.name and other.description:

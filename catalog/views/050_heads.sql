@@ -16,6 +16,12 @@ SELECT
 FROM evidence_variants
 WHERE n_heads > 0 AND stratum = '';
 COMMENT ON VIEW best_heads IS 'The head with the highest score per checkpoint and variant, and its margin over the second. A maximum grows with the number of heads: read it beside step 0.';
+COMMENT ON COLUMN best_heads.layer IS 'Its layer, 0-based.';
+COMMENT ON COLUMN best_heads.head IS 'The query head, 0-based; the first in layer and head of equal ones.';
+COMMENT ON COLUMN best_heads.value IS 'Its score, in the metric''s unit.';
+COMMENT ON COLUMN best_heads.chance IS 'What uniform attention (or the stated null) gives that head on the same input.';
+COMMENT ON COLUMN best_heads.excess IS '(value - chance) / (1 - chance); null where the metric has no such scale.';
+COMMENT ON COLUMN best_heads.standard_error IS 'Standard error of its score over samples; null where it is unknown.';
 COMMENT ON COLUMN best_heads.margin IS 'Its value less that of the second best; null where there is one head.';
 COMMENT ON COLUMN best_heads.n_heads IS 'Heads of the model that were compared.';
 

@@ -195,7 +195,7 @@ def _pooled(verdicts: Sequence[Row]) -> list[Row]:
     return [
         {
             **verdict,
-            "group": ACROSS if verdict["level"] == "across" else verdict["family_id"],
+            "group": ACROSS if verdict["level"] == "across" else verdict["family_id"] or "",
             "model": verdict["subject"] if verdict["level"] == "model" else "",
             "label": verdict["subject"] if verdict["level"] != "across" else ACROSS,
             "row": ACROSS if verdict["level"] == "across" else verdict["subject"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
+from catalog.measured import SCHEMA, add_measurements
 from catalog.read import open_catalog
 from reports import site
 
@@ -40,12 +41,14 @@ INSERT INTO probe_runs BY NAME
         'float32' AS dtype, TIMESTAMP '2026-11-22' AS recorded_at, checkpoint_id AS cache_key, 1500 AS n_rows,
         1 AS since_build
     FROM checkpoints;
-INSERT INTO measurements BY NAME
-    SELECT p.probe_run_id, v.variant_id, v.metric_id, p.checkpoint_id, l.layer, h.head, '' AS stratum,
-        hash(v.metric_id, c.run_id, l.layer, h.head) % 1000 / 1000 * c.step / 1900 AS value, value AS value_a,
-        value AS value_b, 0.01 AS chance, 0.001 AS standard_error, 64 AS n
-    FROM probe_runs AS p
-    JOIN checkpoints AS c USING (checkpoint_id), metric_variants AS v, range(12) AS l(layer), range(25) AS h(head);
+"""
+VALUES = """
+SELECT p.probe_run_id, v.variant_id, v.metric_id, p.checkpoint_id, l.layer, h.head, '' AS stratum,
+    hash(v.metric_id, c.run_id, l.layer, h.head) % 1000 / 1000 * c.step / 1900 AS value, value AS value_a,
+    value AS value_b, 0.01 AS chance, 0.001 AS standard_error, 64 AS n
+FROM probe_runs AS p
+JOIN checkpoints AS c USING (checkpoint_id), metric_variants AS v, range(12) AS l(layer), range(25) AS h(head)
+ORDER BY ALL
 """
 
 
@@ -53,6 +56,8 @@ INSERT INTO measurements BY NAME
 def large(empty_home):
     with duckdb.connect(str(empty_home.catalog)) as connection:
         connection.execute(MADE)
+        made = connection.sql(f"FROM (FROM measurements LIMIT 0) UNION ALL BY NAME SELECT * FROM ({VALUES})").pl()
+        add_measurements(connection, made.select(SCHEMA.keys()))
     return empty_home
 
 
