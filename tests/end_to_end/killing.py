@@ -4,7 +4,7 @@
 
 One process imports what is needed and forks a child for each attempt, so that an attempt costs no imports. Only what
 would need torch or draws charts is replaced: loading a model, reading its properties, rendering pages. Everything that
-writes is the real code, but for fsync, which a kill is not for. A boundary is a moment just before a file or folder is
+writes is the real code, but for fsync, which a kill is not for. A boundary is a moment just before a file is
 made, filled, linked, renamed or removed below the home, or before and after a step of the publication; since nothing is
 written between two of them, just before the next is just after the last, and of several with the same files one is
 enough. What DuckDB writes from C++ is seen by no hook: the random moments cover it.
@@ -194,7 +194,7 @@ def _read_files_once() -> None:
 
 # Boundaries
 
-HEARD = {"open", "os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir", "os.utime", "shutil.copyfile"}
+HEARD = {"open", "os.rename", "os.link", "os.remove", "os.utime", "shutil.copyfile"}
 """Names of audit events: https://docs.python.org/3/library/audit_events.html"""
 
 
@@ -260,9 +260,9 @@ class Boundaries:
         elif event in {"os.rename", "os.link"}:
             if self._is_ours(arguments[1]):
                 self.at(f"{event} {kind_of(self.root, arguments[1])}")
-        elif event in {"os.remove", "os.rmdir"} and arguments[1] != -1:
+        elif event == "os.remove" and arguments[1] != -1:
             self.at(f"{event} within a folder")
-        elif self._is_ours(arguments[0]) and not (event == "os.mkdir" and os.path.exists(arguments[0])):
+        elif self._is_ours(arguments[0]):
             self.at(f"{event} {kind_of(self.root, arguments[0])}")
 
     def _is_ours(self, path: Any) -> bool:
