@@ -277,7 +277,7 @@ class RemoteStore:
             self._files.makedirs(str(PurePosixPath(at).parent), exist_ok=True)
             with self._files.open(at, "xb") as file:
                 file.write(content)
-        except (NotImplementedError, ValueError):  # a file system without the mode
+        except (NotImplementedError, ValueError):  # what fsspec raises for a file system that lacks mode "xb"
             self._files.pipe_file(at, content, mode="create")
 
     @contextmanager

